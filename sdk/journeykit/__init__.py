@@ -1,0 +1,167 @@
+"""Customer journeys as code: a pure decision engine, channel plugins, thin handlers.
+
+Everything public is here, loaded when it is first used: importing journeykit costs
+nothing, and a program that only runs journeys never loads what authors write with.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from journeykit.channels import (
+        Capabilities as Capabilities,
+        Channel as Channel,
+        Message as Message,
+        Receipt as Receipt,
+        Rejected as Rejected,
+        RetryAfter as RetryAfter,
+        Sent as Sent,
+        Uncertain as Uncertain,
+    )
+    from journeykit.engine.catalog import Catalog as Catalog
+    from journeykit.engine.commands import (
+        Command as Command,
+        PublishEvent as PublishEvent,
+        SendMessage as SendMessage,
+    )
+    from journeykit.engine.customer import Customer as Customer
+    from journeykit.engine.react import (
+        Enroll as Enroll,
+        Reaction as Reaction,
+        WakeUp as WakeUp,
+        react as react,
+    )
+    from journeykit.engine.trace import TraceEntry as TraceEntry
+    from journeykit.errors import (
+        DefinitionError as DefinitionError,
+        IllegalTransition as IllegalTransition,
+        InputError as InputError,
+        InvalidCondition as InvalidCondition,
+        InvalidJourney as InvalidJourney,
+        JourneyKitError as JourneyKitError,
+        PluginConflict as PluginConflict,
+        PluginError as PluginError,
+        PluginLoadError as PluginLoadError,
+        StaleCatalog as StaleCatalog,
+        StaleCustomer as StaleCustomer,
+        UnknownChannel as UnknownChannel,
+        UnknownStep as UnknownStep,
+    )
+    from journeykit.hookspecs import hookimpl as hookimpl
+    from journeykit.model.conditions import (
+        Condition as Condition,
+        Expression as Expression,
+        contains as contains,
+        ends_with as ends_with,
+        entry as entry,
+        event as event,
+        has as has,
+        one_of as one_of,
+        profile as profile,
+        size as size,
+        starts_with as starts_with,
+        timestamp as timestamp,
+    )
+    from journeykit.model.durations import (
+        Duration as Duration,
+        days as days,
+        hours as hours,
+        minutes as minutes,
+        months as months,
+        seconds as seconds,
+        weeks as weeks,
+        years as years,
+    )
+    from journeykit.model.events import Event as Event
+    from journeykit.model.journey import (
+        ExitRule as ExitRule,
+        Goal as Goal,
+        Holdout as Holdout,
+        Journey as Journey,
+        ReEntry as ReEntry,
+    )
+    from journeykit.model.mapping import (
+        Objective as Objective,
+        Touchpoint as Touchpoint,
+    )
+    from journeykit.model.policies import (
+        Cap as Cap,
+        ClosedDays as ClosedDays,
+        ConsentDefault as ConsentDefault,
+        OpenHours as OpenHours,
+        Policies as Policies,
+        QuietHours as QuietHours,
+        Topic as Topic,
+    )
+    from journeykit.model.steps import (
+        Arm as Arm,
+        Branch as Branch,
+        Emit as Emit,
+        Exit as Exit,
+        Send as Send,
+        Split as Split,
+        Until as Until,
+        Update as Update,
+        Wait as Wait,
+        WaitFor as WaitFor,
+        When as When,
+        Window as Window,
+    )
+    from journeykit.model.triggers import (
+        ApiTrigger as ApiTrigger,
+        EventTrigger as EventTrigger,
+        Trigger as Trigger,
+        api as api,
+        on as on,
+    )
+
+_PLACES = {
+    "channels": "Capabilities Channel Message Receipt Rejected RetryAfter Sent Uncertain",
+    "engine.catalog": "Catalog",
+    "engine.commands": "Command PublishEvent SendMessage",
+    "engine.customer": "Customer",
+    "engine.react": "Enroll Reaction WakeUp react",
+    "engine.trace": "TraceEntry",
+    "errors": (
+        "DefinitionError IllegalTransition InputError InvalidCondition InvalidJourney "
+        "JourneyKitError PluginConflict PluginError PluginLoadError StaleCatalog "
+        "StaleCustomer UnknownChannel UnknownStep"
+    ),
+    "hookspecs": "hookimpl",
+    "model.conditions": (
+        "Condition Expression contains ends_with entry event has one_of profile size "
+        "starts_with timestamp"
+    ),
+    "model.durations": "Duration days hours minutes months seconds weeks years",
+    "model.events": "Event",
+    "model.journey": "ExitRule Goal Holdout Journey ReEntry",
+    "model.mapping": "Objective Touchpoint",
+    "model.policies": "Cap ClosedDays ConsentDefault OpenHours Policies QuietHours Topic",
+    "model.steps": (
+        "Arm Branch Emit Exit Send Split Until Update Wait WaitFor When Window"
+    ),
+    "model.triggers": "ApiTrigger EventTrigger Trigger api on",
+}
+_MODULE_OF = {
+    name: f"journeykit.{module}"
+    for module, names in _PLACES.items()
+    for name in names.split()
+}
+
+__all__ = sorted(_MODULE_OF)  # noqa: PLE0605 - one table says what is where
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first asked for (PEP 562)."""
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module 'journeykit' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(module), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names, loaded or not."""
+    return __all__

@@ -1,0 +1,1 @@
+"""The channels that come with journeykit, through the same hooks as all others."""

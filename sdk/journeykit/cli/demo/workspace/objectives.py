@@ -1,0 +1,28 @@
+"""What the year is to bring."""
+
+from datetime import date
+
+from journeykit import Objective
+
+END_OF_YEAR = date(2017, 12, 31)
+
+objectives = [
+    Objective(
+        "keep-households",
+        kpi="percent of households that shop within 30 days",
+        target=95,
+        by=END_OF_YEAR,
+    ),
+    Objective(
+        "redeem-coupons",
+        kpi="percent of campaigns with a coupon redeemed",
+        target=12,
+        by=END_OF_YEAR,
+    ),
+    Objective(
+        "third-purchase",
+        kpi="percent of new households with a third purchase within 30 days",
+        target=50,
+        by=END_OF_YEAR,
+    ),
+]

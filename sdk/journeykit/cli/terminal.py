@@ -1,0 +1,74 @@
+"""What the commands write to a terminal: words that fit, emphasis, and progress."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from datetime import datetime
+
+import click
+
+from journeykit.model.plain_text import printable
+
+WIDEST = 100
+_PATIENCE = 0.5  # seconds without a word before progress shows
+_REFRESH = 0.1
+
+
+def width() -> int:
+    """How many columns to fill: those of the terminal, 100 at most."""
+    return min(shutil.get_terminal_size((80, 24)).columns, WIDEST)
+
+
+def strong(text: str) -> str:
+    """The text, emphasized where that can be seen and is wanted."""
+    return text if "NO_COLOR" in os.environ else click.style(text, bold=True)
+
+
+def faint(text: str) -> str:
+    """The text, held back where that can be seen and is wanted."""
+    return text if "NO_COLOR" in os.environ else click.style(text, dim=True)
+
+
+def wrapped(text: str, *, first: str = "", indent: str = "") -> Iterator[str]:
+    """Yield the text in lines that fit, the first behind `first`, the rest indented."""
+    yield from textwrap.wrap(
+        printable(text),
+        width(),
+        initial_indent=first,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+    ) or [first.rstrip()]
+
+
+class Progress:
+    """One line on a terminal's standard error that says how far it is; else nothing."""
+
+    def __init__(self, *, total: int | None = None) -> None:
+        """Start the clock; `total` is how many events there are, if that is known."""
+        self._total = total
+        self._started = self._shown = time.monotonic()
+        self._is_seen = sys.stderr.isatty()
+        self._is_open = False
+
+    def __call__(self, count: int, now: datetime) -> None:
+        """Show the number of events so far and the virtual clock."""
+        clock = time.monotonic()
+        wait = _REFRESH if self._is_open else _PATIENCE
+        if not self._is_seen or clock - self._shown < wait:
+            return
+        self._shown, self._is_open = clock, True
+        share = f" of {self._total:,}" if self._total else ""
+        seconds = clock - self._started
+        line = f"{count:,}{share} events · {now:%Y-%m-%d} · {seconds:.0f} s"
+        click.echo(f"\r{line:<{width() - 1}}", nl=False, err=True)
+
+    def done(self) -> None:
+        """Leave no trace of it."""
+        if self._is_open:
+            click.echo(f"\r{' ' * (width() - 1)}\r", nl=False, err=True)
+            self._is_open = False

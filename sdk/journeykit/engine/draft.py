@@ -1,0 +1,420 @@
+"""The customer while a reaction is at work on it, and one run within it.
+
+`react` is pure because it works on a draft: the draft copies what it is about to
+change, and at the end it is either taken whole, as the next customer, or dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec.structs import replace
+
+from journeykit.engine.calendar import to_datetime
+from journeykit.engine.commands import Command, PublishEvent
+from journeykit.engine.conditions import Predicate, Scope
+from journeykit.engine.customer import (
+    Customer,
+    Enrollment,
+    Past,
+    Visits,
+    encoded,
+    size_of,
+)
+from journeykit.engine.due import Due, DueRule
+from journeykit.engine.limits import (
+    FIELDS_SHOWN,
+    PROFILE_BYTES,
+    PROFILE_KEYS,
+    SENDS_PER_REACTION,
+    STEPS_PER_REACTION,
+    VALUE_CHARACTERS,
+)
+from journeykit.engine.moves import Move
+from journeykit.engine.trace import TraceEntry
+from journeykit.errors import DefinitionError
+from journeykit.model.zones import zone
+
+UTC = zone("UTC")
+
+
+class Happening(msgspec.Struct, frozen=True, gc=False):
+    """An event as the engine handles it: from outside, or let happen by an Emit.
+
+    Attributes:
+        id: The event's id.
+        name: Its name.
+        properties: What it carries.
+        occurred_at: When it happened; None: now.
+        generation: 0 from outside, 1 what that caused, and so on.
+        test: Whether it is test traffic.
+    """
+
+    id: str
+    name: str
+    properties: Mapping[str, Any]
+    occurred_at: datetime | None = None
+    generation: int = 0
+    test: bool = False
+
+    def fields(self, at: int) -> dict[str, Any]:
+        """What conditions see as `event`: the properties, and $id, $name, $time."""
+        return {
+            **self.properties,
+            "$id": self.id,
+            "$name": self.name,
+            "$time": self.occurred_at or to_datetime(at),
+        }
+
+
+class Stir(msgspec.Struct, frozen=True, gc=False):
+    """What has happened to an enrollment: an event that it hears, a changed profile.
+
+    Attributes:
+        event: The event's name; None: none that it hears.
+        looks: Whether the profile has changed.
+    """
+
+    event: str | None = None
+    looks: bool = False
+
+    def meets(self, event: str | None) -> bool:
+        """Whether it is this event; for None, whether the profile is to be looked at."""
+        return self.looks if event is None else event == self.event
+
+
+class JourneyFacts:
+    """What a run needs to know of its journey.
+
+    Attributes:
+        id: The journey's id.
+        version: Its version.
+        priority: Larger goes first.
+        purpose: What its messages are for, unless they say otherwise.
+        topic: What they are about, unless they say otherwise.
+        zone: Where a customer's own zone isn't known.
+        following: Step id to the id of the step behind it; None is the end.
+    """
+
+    id: str
+    version: int
+    priority: int
+    purpose: str
+    topic: str
+    zone: ZoneInfo | None
+    following: dict[str, str | None]
+
+    def behind(self, step: str | None) -> str | None:
+        """The id of the step behind a step; None is the end."""
+        return None if step is None else self.following[step]
+
+
+class Draft:
+    """A customer that is being changed, and what has been decided so far."""
+
+    __slots__ = (
+        "_zone",
+        "active",
+        "addresses",
+        "at",
+        "before",
+        "catalog",
+        "changed",
+        "clock",
+        "commands",
+        "consents",
+        "counters",
+        "customer",
+        "emits",
+        "emitted",
+        "explain",
+        "forgotten",
+        "generation",
+        "ledger",
+        "now",
+        "past",
+        "profile",
+        "profile_changed",
+        "scope",
+        "seen",
+        "sends_left",
+        "steps_left",
+        "test",
+        "trace",
+    )
+
+    def __init__(self, customer: Customer, *, now: int, explain: bool) -> None:
+        """Start from a customer, who stays as they are."""
+        self.before = customer
+        self.customer = customer.id
+        self.now = now
+        self.at = customer.clock
+        self.clock = customer.clock
+        self.explain = explain
+        self.profile = customer.profile
+        self.addresses = customer.addresses
+        self.consents = customer.consents
+        self.active = list(customer.active)
+        self.past = customer.past
+        self.forgotten = customer.forgotten
+        self.ledger = customer.ledger
+        self.counters = customer.counters
+        self.seen = customer.seen
+        self.catalog = customer.catalog
+        self.commands: list[Command] = []
+        self.trace: list[TraceEntry] = []
+        self.emitted: list[Happening] = []
+        self.emits = 0
+        self.generation = 0
+        self.test = False
+        self.steps_left = STEPS_PER_REACTION
+        self.sends_left = SENDS_PER_REACTION
+        self.changed = False
+        self.profile_changed = False
+        self.scope = Scope()
+        self.scope.profile = customer.profile
+        self._zone: tuple[ZoneInfo | None, object] = (None, _UNREAD)
+
+    def begin(self, at: int) -> None:
+        """An instant begins: a stimulus of its own, whatever came before it here."""
+        self.at = at
+        self.clock = max(at, self.clock)
+        self.generation = self.emits = 0
+
+    def note(
+        self, kind: str, *, reason: str = "", detail: dict[str, Any] | None = None
+    ) -> None:
+        """Record a decision that is no single run's."""
+        self.trace.append(TraceEntry(kind, self.at, reason=reason, detail=detail or {}))
+
+    def written(
+        self, values: Mapping[str, Any], missing: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """What of some values the trace may show: names only, unless it explains."""
+        names = list(values)[:FIELDS_SHOWN]
+        shown: dict[str, Any] = (
+            {"values": {cut(name): cut(values[name]) for name in names}}
+            if self.explain
+            else {"fields": [cut(name) for name in names]}
+        )
+        if len(values) > len(names):
+            shown["more"] = len(values) - len(names)
+        if missing:
+            shown["missing"] = [cut(name) for name in missing[:FIELDS_SHOWN]]
+        return shown
+
+    def write_profile(self, values: Mapping[str, Any]) -> bool:
+        """Write attributes, None removing one; False and unchanged if it got too large."""
+        profile = {**self.profile, **values}
+        for name in [name for name, value in values.items() if value is None]:
+            del profile[name]
+        # Compared as JSON: to Python 1 and True are equal, to a condition they are not.
+        after = encoded(profile)
+        if after == encoded(self.profile):
+            return True
+        if len(profile) > PROFILE_KEYS or len(after) > PROFILE_BYTES:
+            return False
+        self.profile = self.scope.profile = profile
+        self.changed = self.profile_changed = True
+        return True
+
+    def emit(self, happening: Happening, *, public: bool) -> None:
+        """Queue an event for after the rounds, and publish it if it is for others too."""
+        self.emits += 1
+        self.emitted.append(happening)
+        if public:
+            self.commands.append(
+                PublishEvent(
+                    happening.id,
+                    happening.name,
+                    self.customer,
+                    dict(happening.properties),
+                    self.at,
+                    happening.test,
+                )
+            )
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The customer's own zone, else UTC: for what is no journey's."""
+        return self._own_zone() or UTC
+
+    def _own_zone(self) -> ZoneInfo | None:
+        known, name = self._zone
+        wanted = self.profile.get("zone")
+        if name is not wanted:
+            known = _zone_or_none(wanted)
+            self._zone = (known, wanted)
+        return known
+
+    def zone_of(self, facts: JourneyFacts) -> tuple[ZoneInfo, str]:
+        """The customer's zone, else the journey's, else UTC; and which of them it is."""
+        known = self._own_zone()
+        if known is not None:
+            return known, "profile"
+        if facts.zone is not None:
+            return facts.zone, "journey"
+        return UTC, "default"
+
+    def writable_past(self, journey: str) -> Past:
+        """The same, to be written into; its containers are replaced, not changed."""
+        if self.past is self.before.past:
+            self.past = dict(self.past)
+        past = self.past.get(journey)
+        if past is None:
+            past = self.past[journey] = Past()
+        elif past is self.before.past.get(journey):
+            past = self.past[journey] = replace(past)
+        return past
+
+    def writable_visits(self, past: Past, key: str) -> Visits:
+        """The visits of one key, to be written into."""
+        known = past.keys.get(key)
+        visits = Visits() if known is None else replace(known)
+        past.keys = {**past.keys, key: visits}
+        return visits
+
+
+_UNREAD = object()
+
+
+def _zone_or_none(name: object) -> ZoneInfo | None:
+    if not isinstance(name, str):
+        return None
+    try:
+        return zone(name)
+    except DefinitionError:
+        return None
+
+
+def cut(value: Any) -> Any:
+    """A value as the trace shows it: long text is cut, and a large one described."""
+    if isinstance(value, str):
+        return (
+            value
+            if len(value) <= VALUE_CHARACTERS
+            else value[: VALUE_CHARACTERS - 1] + "…"
+        )
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, dict | list) and size_of(value) > VALUE_CHARACTERS:
+        return f"{type(value).__name__} of {len(value)}…"
+    return value
+
+
+class Run:
+    """One enrollment while it moves.
+
+    Attributes:
+        draft: The customer it belongs to.
+        enrollment: A copy, to be written into; its containers are replaced.
+        plan: The journey's facts.
+        move: What it was told to do, and has not done yet.
+        released: Whether a message of this run was released in this reaction.
+        waited: How long it has waited since then, milliseconds.
+        since_wait: Steps since the last wait.
+        generation: 0 if an event from outside moves it, or time; else the emitted event's.
+    """
+
+    __slots__ = (
+        "draft",
+        "ended",
+        "enrollment",
+        "generation",
+        "move",
+        "plan",
+        "released",
+        "since_wait",
+        "waited",
+    )
+
+    def __init__(
+        self, draft: Draft, enrollment: Enrollment, plan: JourneyFacts
+    ) -> None:
+        """Start to work on an enrollment."""
+        self.draft = draft
+        self.enrollment = enrollment
+        self.plan = plan
+        self.move: Move | None = None
+        self.released = False
+        self.waited = 0
+        self.since_wait = 0
+        self.generation = draft.generation
+        self.ended = False
+
+    @property
+    def scope(self) -> Scope:
+        """What conditions see."""
+        scope = self.draft.scope
+        scope.entry = self.enrollment.entry
+        return scope
+
+    def matches(self, where: Predicate | None) -> bool:
+        """Whether an event's condition holds for this run."""
+        return where is None or where(self.scope)
+
+    def due(self, rule: DueRule) -> tuple[Due, dict[str, str]]:
+        """When a wait that starts now is over; and in which zone that was found."""
+        if rule.elapsed:
+            return rule(self.draft.at, UTC, self.scope), {}
+        zone, origin = self.draft.zone_of(self.plan)
+        found = {"zone": str(zone), "zone_from": origin}
+        if origin != "profile" and "zone" in self.draft.profile:
+            found["not_a_zone"] = cut(str(self.draft.profile["zone"]))
+        return rule(self.draft.at, zone, self.scope), found
+
+    def assigned(self, split: str) -> str | None:
+        """The arm that the customer has had at a Split of this journey."""
+        past = self.draft.past.get(self.enrollment.journey)
+        return past.arms.get(split) if past else None
+
+    def assign(self, split: str, arm: str) -> None:
+        """Remember an arm for later runs."""
+        past = self.draft.writable_past(self.enrollment.journey)
+        past.arms = {**past.arms, split: arm}
+
+    def explained(self, rule: Predicate) -> dict[str, Any]:
+        """A condition and, if the reaction is to be explained, what it saw."""
+        return explained(rule, self.scope, explain=self.draft.explain)
+
+    def note(
+        self,
+        kind: str,
+        *,
+        reason: str = "",
+        detail: dict[str, Any] | None = None,
+    ) -> None:
+        """Record a decision of this run."""
+        enrollment = self.enrollment
+        self.draft.trace.append(
+            TraceEntry(
+                kind,
+                self.draft.at,
+                enrollment.journey,
+                enrollment.version,
+                enrollment.id,
+                enrollment.step,
+                reason,
+                detail or {},
+            )
+        )
+
+
+def explained(rule: Predicate, scope: Scope, *, explain: bool) -> dict[str, Any]:
+    """A condition for the trace; with what it saw and what would have had to differ."""
+    if not explain:
+        return {"rule": rule.text}
+    why = rule.explain(scope)
+    detail: dict[str, Any] = {
+        "rule": rule.text,
+        "values": {name: cut(value) for name, value in why.values.items()},
+    }
+    if why.missing:
+        detail["missing"] = list(why.missing)
+    if why.would_hold_if:
+        detail["would_hold_if"] = cut(why.would_hold_if)
+    return detail

@@ -1,0 +1,461 @@
+"""The guards: may this message go, over which channel, and if not, why.
+
+Cheapest first; the first refusal wins and is recorded with its rule and values:
+
+1. expired
+2. for each channel in the author's order: suppression list · consent for the channel,
+   the topic, the purpose · an address · bounce cool-down · caps of that channel
+3. caps of the topic, the journey, and of everything
+4. quiet hours, open hours, closed days
+
+In 2 a refusal moves on to the next channel; if all refuse, the first one's reason
+counts. Caps and the hours may defer; then the message waits at its step and all guards
+are asked again when the time has come. All of it is judged at `now`, the wall clock, in
+the customer's zone: a late sweep never sends inside quiet hours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec.structs import replace
+
+from journeykit.engine.calendar import (
+    LATEST,
+    add,
+    local_date,
+    next_inside,
+    start_of_day,
+    start_of_month,
+    start_of_next_day,
+    start_of_next_month,
+    start_of_next_week,
+    start_of_week,
+)
+from journeykit.engine.customer import Address, Consent, Released
+from journeykit.engine.due import window_of
+from journeykit.engine.ids import address_key
+from journeykit.engine.limits import DAY_MS, FAILURE_MS
+from journeykit.engine.values import Document
+from journeykit.model.durations import Duration
+
+ALL = "all"
+
+
+class Envelope(msgspec.Struct, frozen=True, gc=False):
+    """A message before it is one: what the guards are asked about."""
+
+    customer: str
+    journey: str
+    channels: tuple[str, ...]
+    topic: str
+    purpose: str
+
+
+class Surroundings(msgspec.Struct, frozen=True, gc=False):
+    """The customer as the guards see them, now."""
+
+    now: int
+    zone: ZoneInfo
+    profile: Mapping[str, Any]
+    addresses: Mapping[str, Address]
+    consents: Sequence[Consent]
+    ledger: Sequence[Released]
+    counters: Mapping[str, int]
+
+
+class ChannelRules(NamedTuple):
+    """The pure parts of a channel plugin.
+
+    Attributes:
+        address: The profile and the customer's id to the address; None if none.
+        normalize: An address to the spelling under which its state is kept.
+    """
+
+    address: Callable[[Mapping[str, object], str], str | None]
+    normalize: Callable[[str], str]
+
+
+class Clear(msgspec.Struct, frozen=True, gc=False):
+    """The message may go, over this channel (the position in the author's list)."""
+
+    channel: str
+    position: int
+    address: str
+
+
+class Refusal(msgspec.Struct, frozen=True, gc=False):
+    """The message may not go.
+
+    Attributes:
+        reason: The suppression's name.
+        group: Which option of the Send decides what follows: `refused`, `capped`,
+            `quiet`.
+        until: When it might go, for those that may defer; None: never.
+        detail: The rule and the values it saw.
+    """
+
+    reason: str
+    group: str
+    until: int | None = None
+    detail: dict[str, Any] = {}
+
+
+class CapRule:
+    """At most so many messages in a window."""
+
+    def __init__(self, document: Document) -> None:
+        """Compile a Cap."""
+        self.limit: int = document["limit"]
+        within: str | None = document["within"]
+        self._within = Duration.parse(within) if within else None
+        self._calendar: str | None = document["calendar"]
+        self.channel: str | None = document["channel"]
+        self._topic: str | None = document["topic"]
+        self._journey: str | None = document["journey"]
+        self._purpose: str = document["purpose"]
+        self.lifetime = self._within is None and self._calendar is None
+        scope = [self.channel, self._topic, self._journey, self._purpose]
+        self.scope = "|".join(part or "*" for part in scope)
+        self.text = f"at most {self.limit} {self._span()} ({self.scope})"
+
+    def _span(self) -> str:
+        if self._within is not None:
+            return f"within {self._within.short}"
+        return f"a {self._calendar}" if self._calendar else "ever"
+
+    @property
+    def window_ms(self) -> int:
+        """For how long at most a message in the ledger can matter to it."""
+        if self._within is not None:
+            return self._within.longest_ms()
+        return {"day": 2, "week": 8, "month": 32}.get(self._calendar or "", 0) * DAY_MS
+
+    def concerns(self, channel: str, topic: str, journey: str, purpose: str) -> bool:
+        """Whether a message with these properties counts and is capped."""
+        return (
+            (self._purpose in (ALL, purpose))
+            and (self.channel is None or self.channel == channel)
+            and (self._topic is None or self._topic == topic)
+            and (self._journey is None or self._journey == journey)
+        )
+
+    def refusal(self, seen: Surroundings) -> Refusal | None:
+        """Why one more message would be too many; None if it would not."""
+        if self.lifetime:
+            count = seen.counters.get(self.scope, 0)
+            return self._refused(count, None) if count >= self.limit else None
+        if len(seen.ledger) < self.limit:
+            return None
+        counted = [
+            item.at
+            for item in seen.ledger
+            if self.concerns(item.channel, item.topic, item.journey, item.purpose)
+        ]
+        if len(counted) < self.limit:
+            return None
+        if self._within is not None:
+            return self._within_window(counted, self._within, seen)
+        start, following = _PERIODS[self._calendar or "day"](seen.now, seen.zone)
+        count = sum(at >= start for at in counted)
+        if count < self.limit:
+            return None
+        return self._refused(count, following if self.limit else None)
+
+    def _within_window(
+        self, counted: list[int], within: Duration, seen: Surroundings
+    ) -> Refusal | None:
+        """Ask forward from each message: exactly at the end it no longer counts."""
+        now, limit = seen.now, self.limit
+        ends = [add(at, within, seen.zone) for at in counted]
+        ends = sorted([end for end in ends if end > now])
+        if len(ends) < limit:
+            return None
+        return self._refused(len(ends), ends[len(ends) - limit] if limit else None)
+
+    def _refused(self, count: int, until: int | None) -> Refusal:
+        detail = {"rule": self.text, "values": {"sent": count, "limit": self.limit}}
+        return Refusal("frequency_cap", "capped", until, detail)
+
+
+# The start of the calendar period that holds an instant, and of the next one.
+_PERIODS: dict[str, Callable[[int, ZoneInfo], tuple[int, int]]] = {
+    "day": lambda at, zone: (start_of_day(at, zone), start_of_next_day(at, zone)),
+    "week": lambda at, zone: (start_of_week(at, zone), start_of_next_week(at, zone)),
+    "month": lambda at, zone: (start_of_month(at, zone), start_of_next_month(at, zone)),
+}
+
+
+class HoursRule:
+    """Quiet hours, open hours or closed days: when may a message go next."""
+
+    def __init__(
+        self,
+        document: Document,
+        reason: str,
+        text: str,
+        opens: Callable[[int, ZoneInfo], int],
+    ) -> None:
+        """Keep the scope; `opens` says the first instant at or after that is open."""
+        self._channel: str | None = document["channel"]
+        self._purpose: str = document["purpose"]
+        self.reason = reason
+        self.text = text
+        self.opens = opens
+
+    def concerns(self, channel: str, purpose: str) -> bool:
+        """Whether it is about messages of this channel and purpose."""
+        return self._purpose in (ALL, purpose) and self._channel in (None, channel)
+
+
+def _quiet(document: Document) -> HoursRule:
+    window = window_of(document["window"])
+    span = f"{document['window']['start']}-{document['window']['end']}"
+
+    def opens(instant: int, zone: ZoneInfo) -> int:
+        closing = window.next_close(instant, zone)
+        return LATEST if closing is None else closing
+
+    return HoursRule(document, "quiet_hours", f"quiet {span}", opens)
+
+
+def _open(document: Document) -> HoursRule:
+    windows = [window_of(item) for item in document["windows"]]
+    spans = " ".join(f"{item['start']}-{item['end']}" for item in document["windows"])
+
+    def opens(instant: int, zone: ZoneInfo) -> int:
+        opening = next_inside(windows, instant, zone)
+        return LATEST if opening is None else opening
+
+    return HoursRule(document, "open_hours", f"open {spans}", opens)
+
+
+def _closed(document: Document) -> HoursRule:
+    dates = {date.fromisoformat(text) for text in document["dates"]}
+
+    def opens(instant: int, zone: ZoneInfo) -> int:
+        while local_date(instant, zone) in dates:
+            instant = start_of_next_day(instant, zone)
+        return instant
+
+    return HoursRule(document, "closed_day", f"closed on {len(dates)} days", opens)
+
+
+class ConsentRule(NamedTuple):
+    """What holds where the customer has said neither yes nor no."""
+
+    allow: bool
+    channel: str | None
+    topic: str | None
+    purpose: str
+
+
+class Guards:
+    """All rules of a catalog, compiled.
+
+    Attributes:
+        bounce_cool_down: How long an address rests after a soft bounce.
+        ledger_ms: For how long at most a message in the ledger can matter.
+    """
+
+    def __init__(
+        self,
+        policies: Document,
+        channels: Mapping[str, ChannelRules],
+        other: ChannelRules,
+    ) -> None:
+        """Compile the policies; `other` carries the channels that have no plugin."""
+        caps = [CapRule(cap) for cap in policies["caps"]]
+        self._all_caps = caps
+        self._channel_caps = [cap for cap in caps if cap.channel is not None]
+        self._caps = [cap for cap in caps if cap.channel is None]
+        self._lifetime = {cap.scope: cap for cap in caps if cap.lifetime}
+        # A message that never arrives is given back, so it must be known until then.
+        windows = [max(cap.window_ms, FAILURE_MS) for cap in caps]
+        self.ledger_ms = max(windows, default=0)
+        self._hours = [
+            *map(_quiet, policies["quiet_hours"]),
+            *map(_open, policies["open_hours"]),
+            *map(_closed, policies["closed_days"]),
+        ]
+        self._hours_of: dict[tuple[str, str], list[HoursRule]] = {}
+        # Most specific first: channel and topic, then topic, then channel.
+        self._consent = sorted(
+            (
+                ConsentRule(
+                    rule["default"] == "allow",
+                    rule["channel"],
+                    rule["topic"],
+                    rule["purpose"],
+                )
+                for rule in policies["consent"]
+            ),
+            key=lambda rule: (rule.topic is None, rule.channel is None),
+        )
+        self.bounce_cool_down = Duration.parse(policies["bounce_cool_down"])
+        self._channels = channels
+        self._other = other
+
+    def rules_of(self, channel: str) -> ChannelRules:
+        """The pure parts of the plugin that carries a channel."""
+        return self._channels.get(channel, self._other)
+
+    def counted(
+        self, counters: dict[str, int], message: Released, change: int
+    ) -> dict[str, int]:
+        """The lifetime counters with one message more, or one less."""
+        for scope, cap in self._lifetime.items():
+            if cap.concerns(
+                message.channel, message.topic, message.journey, message.purpose
+            ):
+                count = max(0, counters.get(scope, 0) + change)
+                counters = {**counters, scope: count}
+        return counters
+
+    def concerned(self, message: Released) -> bool:
+        """Whether any cap counts this message."""
+        return any(
+            cap.concerns(
+                message.channel, message.topic, message.journey, message.purpose
+            )
+            for cap in self._all_caps
+        )
+
+    def ask(self, envelope: Envelope, seen: Surroundings) -> Clear | Refusal:
+        """May this message go now, and over which channel?"""
+        choice = self._channel(envelope, seen)
+        if isinstance(choice, Refusal):
+            return choice
+        for cap in self._caps:
+            if cap.concerns(
+                choice.channel, envelope.topic, envelope.journey, envelope.purpose
+            ):
+                refusal = cap.refusal(seen)
+                if refusal is not None:
+                    return refusal
+        return self._at_this_hour(choice.channel, envelope.purpose, seen) or choice
+
+    def _channel(self, envelope: Envelope, seen: Surroundings) -> Clear | Refusal:
+        """The first channel that works, else why the first one doesn't."""
+        first: Refusal | None = None
+        tried: dict[str, str] = {}
+        for position, channel in enumerate(envelope.channels):
+            answer = self._over(channel, envelope, seen)
+            if isinstance(answer, str):
+                return Clear(channel, position, answer)
+            tried[channel] = answer.reason
+            if first is None:
+                first = answer
+            if answer.group == "final":  # no channel will do: it is about the topic
+                break
+        if first is None:
+            raise AssertionError("a Send has at least one channel")
+        detail = {**first.detail, "tried": tried} if len(tried) > 1 else first.detail
+        group = "refused" if first.group == "final" else first.group
+        return replace(first, group=group, detail=detail)
+
+    def _over(
+        self, channel: str, envelope: Envelope, seen: Surroundings
+    ) -> str | Refusal:
+        """The address over one channel, or why not."""
+        rules = self.rules_of(channel)
+        address = rules.address(seen.profile, envelope.customer)
+        state = None
+        if address and seen.addresses:
+            state = seen.addresses.get(address_key(channel, rules.normalize(address)))
+        if state is not None and state.suppressed:
+            detail = {"rule": state.suppressed, "channel": channel}
+            return Refusal("suppression_list", "refused", detail=detail)
+        refusal = self._consent_for(channel, envelope, seen)
+        if refusal is not None:
+            return refusal
+        if not address:
+            return Refusal("no_address", "refused", detail={"channel": channel})
+        if state is not None and state.bounced_at is not None:
+            rested = add(state.bounced_at, self.bounce_cool_down, seen.zone)
+            if rested > seen.now:
+                waits: dict[str, Any] = {"channel": channel, "until": rested}
+                return Refusal("bounce_cool_down", "refused", detail=waits)
+        for cap in self._channel_caps:
+            if cap.concerns(
+                channel, envelope.topic, envelope.journey, envelope.purpose
+            ):
+                capped = cap.refusal(seen)
+                if capped is not None:
+                    return capped
+        return address
+
+    def _consent_for(
+        self, channel: str, envelope: Envelope, seen: Surroundings
+    ) -> Refusal | None:
+        """Why the customer's word, or its absence, refuses; None if it doesn't.
+
+        A no counts wherever it applies, whatever else was said: to undo it takes a
+        yes of the same channel, topic and purpose.
+        """
+        granted, refused = False, None
+        for consent in seen.consents:
+            if (
+                consent.channel in ("", channel)
+                and consent.topic in ("", envelope.topic)
+                and consent.purpose in ("", envelope.purpose)
+            ):
+                if consent.granted:
+                    granted = True
+                elif (
+                    refused is None or not consent.topic
+                ):  # the channel's before a topic's
+                    refused = consent
+        if refused is not None:
+            said = {
+                "channel": refused.channel,
+                "topic": refused.topic,
+                "purpose": refused.purpose,
+            }
+            detail = {"rule": "refused by the customer", "values": said}
+            return Refusal(
+                "no_consent", "refused" if refused.channel else "final", detail=detail
+            )
+        if granted:
+            return None
+        for rule in self._consent:
+            if (
+                rule.channel in (None, channel)
+                and rule.topic in (None, envelope.topic)
+                and rule.purpose in (ALL, envelope.purpose)
+            ):
+                if rule.allow:
+                    return None
+                detail = {"rule": "never said yes", "channel": channel}
+                return Refusal("no_consent", "refused", detail=detail)
+        return None
+
+    def _at_this_hour(
+        self, channel: str, purpose: str, seen: Surroundings
+    ) -> Refusal | None:
+        """Why it is the wrong time, and until when; None if it is a good one."""
+        rules = self._hours_of.get((channel, purpose))
+        if rules is None:
+            rules = [rule for rule in self._hours if rule.concerns(channel, purpose)]
+            self._hours_of[channel, purpose] = rules
+        first = next(
+            (r for r in rules if r.opens(seen.now, seen.zone) > seen.now), None
+        )
+        if first is None:
+            return None
+        instant = seen.now
+        # Each round passes one window; rules that never agree on an hour end here.
+        for _ in range(1000):
+            later = max(rule.opens(instant, seen.zone) for rule in rules)
+            if later >= LATEST:
+                break
+            if later == instant:
+                return Refusal(first.reason, "quiet", instant, {"rule": first.text})
+            instant = later
+        return Refusal(
+            first.reason, "quiet", None, {"rule": f"{first.text}, never open"}
+        )

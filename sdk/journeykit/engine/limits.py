@@ -1,0 +1,46 @@
+"""How much of everything there may be. Each number with its reason.
+
+The engine enforces these, not a store, so that all stores decide alike. The document's
+parts add up to less than the 256 KB that DynamoDB's 400 KB item leaves for a document.
+"""
+
+from __future__ import annotations
+
+KB = 1024
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+
+STEPS_PER_SPRINT = 100  # steps without a wait in between: beyond it is a loop
+STEPS_PER_REACTION = 200  # what is over waits for the next wake-up, so that one
+SENDS_PER_REACTION = 32  # customer can't hold up everybody else in the batch
+EMIT_GENERATIONS = 4  # an event that causes an event that causes …
+EMITS_AT_ONCE = 16
+
+PROFILE_KEYS = 200
+PROFILE_BYTES = 16 * KB
+CONSENTS = 200
+CONSENTS_BYTES = 24 * KB
+ADDRESSES = 200
+ACTIVE_RUNS = 50
+ACTIVE_BYTES = 64 * KB
+ENTRY_BYTES = 4 * KB  # of one enrollment's entry event, the named fields only
+VARIABLES_BYTES = 8 * KB  # of one message
+PAST_KEYS = 200
+PAST_BYTES = 16 * KB
+PAST_KEY_MS = (
+    400 * DAY_MS
+)  # a year and a month: yearly journeys still know the last run
+KEY_CHARACTERS = 256
+LEDGER = 500
+LEDGER_BYTES = 64 * KB
+SEEN = 512
+SEEN_MS = 48 * HOUR_MS  # twice the day for which SQS and EventBridge retry by default
+TRACE_BYTES = 32 * KB
+FIELDS_SHOWN = 40  # of one entry in the trace
+VALUE_CHARACTERS = 256  # of one value in the trace
+
+FAILURE_MS = 3 * DAY_MS  # for so long SMS carriers try; mail servers give up sooner
+"""How late a report may say that a message never arrived, and the caps get it back."""
+FUTURE_MS = 5 * 60 * 1000  # clocks differ; more than this is a mistake of the sender's
+CATCH_UP_MS = HOUR_MS  # between two messages of one run that a late tick released
+"""The longest pause between two such messages; a shorter wait between them counts."""

@@ -1,0 +1,206 @@
+"""A journey, compiled: what an enrollment of one version needs to run to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from journeykit.engine.calendar import to_ms
+from journeykit.engine.conditions import (
+    Predicate,
+    ValueOf,
+    compile_condition,
+    compile_value,
+)
+from journeykit.engine.draft import JourneyFacts
+from journeykit.engine.steps import KINDS, Step
+from journeykit.engine.values import Document
+from journeykit.model.durations import Duration
+from journeykit.model.zones import zone
+
+
+class ReEntryRule(msgspec.Struct, frozen=True):
+    """May a customer enter again; the fields are those of `journeykit.ReEntry`.
+
+    Attributes:
+        is_open: Whether nobody is ever refused.
+    """
+
+    mode: str
+    cooldown: Duration | None
+    max_entries: int | None
+    per: Duration | None
+    is_open: bool
+
+
+class When:
+    """A trigger or a condition: of a goal, an exit rule or an entry.
+
+    Attributes:
+        event: The event's name; None if it is a condition on the profile alone.
+        where: The condition; None if the event's name is enough.
+    """
+
+    __slots__ = ("event", "where")
+
+    def __init__(self, document: Document | str) -> None:
+        """Compile the document of a trigger, or a condition's text."""
+        trigger: Document = (
+            {"name": None, "where": document} if isinstance(document, str) else document
+        )
+        self.event: str | None = trigger["name"]
+        where: str | None = trigger["where"]
+        self.where = None if where is None else compile_condition(where)
+
+
+class GoalRule:
+    """A goal, compiled; the attributes are those of `journeykit.Goal`."""
+
+    __slots__ = ("exits", "id", "value", "when", "within")
+
+    def __init__(self, document: Document) -> None:
+        """Compile a Goal."""
+        self.id: str = document["id"]
+        self.when = When(document["when"])
+        value: float | str | None = document["value"]
+        self.value: ValueOf | float | None = (
+            compile_value(value) if isinstance(value, str) else value
+        )
+        within: str | None = document["within"]
+        self.within = Duration.parse(within) if within else None
+        self.exits: bool = document["on_goal"] == "exit"
+
+
+class ExitWhen:
+    """An exit rule, compiled; the attributes are those of `journeykit.ExitRule`."""
+
+    __slots__ = ("reason", "when")
+
+    def __init__(self, document: Document) -> None:
+        """Compile an ExitRule."""
+        self.when = When(document["when"])
+        self.reason: str = document["reason"]
+
+
+class Latch(msgspec.Struct, frozen=True):
+    """An event that a WaitFor counts from an earlier step on."""
+
+    waiting: str
+    path: int
+    where: Predicate | None
+
+
+class JourneyPlan(JourneyFacts):
+    """One version of a journey, ready to run.
+
+    Attributes:
+        entries: The event triggers, in the author's order.
+        api_entries: The conditions of the API triggers.
+        steps: All steps by id.
+        first: The id of the first; None if there is none.
+        goals: The goals.
+        exits: The exit rules.
+        reentry: May a customer enter again.
+        key: What keeps runs apart.
+        every_run: Whether an event without the key concerns every run.
+        starts_at: No entries before, milliseconds.
+        ends_at: No entries from then on, milliseconds.
+        ejects_at: When running enrollments end, milliseconds.
+        holdout: Basis points of customers held out.
+        salt: What their bucket is drawn with.
+        entry_fields: The fields of the entry event that are kept.
+        hears: Names of the events that mean something to a running enrollment.
+        latches: Event name to the latches that it may close.
+        armed_at: Step id to the WaitFor steps whose latches open there.
+        asks_profile: Whether goals, exit rules or waits ask for the profile alone.
+    """
+
+    def __init__(self, document: Document) -> None:
+        """Compile the plan document of a journey."""
+        self.id = document["id"]
+        self.version = document["version"]
+        self.priority = document["priority"]
+        self.purpose = document["purpose"]
+        self.topic = document["topic"] or ""
+        self.zone = zone(document["zone"]) if document["zone"] else None
+        self.following = {}
+        self.steps: dict[str, Step] = {}
+        self.first = self._lay_out(document["steps"], None)
+        triggers = document["trigger"]
+        self.entries = [When(item) for item in triggers if item["type"] == "event"]
+        self.api_entries = [
+            compile_condition(item["where"]) if item["where"] else None
+            for item in triggers
+            if item["type"] == "api"
+        ]
+        self.goals = {item["id"]: GoalRule(item) for item in document["goal"]}
+        self.exits = [ExitWhen(item) for item in document["exit_rules"]]
+        self.reentry = _reentry(document["reentry"])
+        self.key = compile_value(document["key"]) if document["key"] else None
+        self.every_run: bool = document["on_missing_key"] == "all"
+        self.starts_at = _ms(document["starts_at"])
+        self.ends_at = _ms(document["ends_at"])
+        self.ejects_at = self.ends_at if document["on_end"] == "eject" else None
+        holdout = document["holdout"]
+        self.holdout = round(holdout["share"] * 100) if holdout else 0
+        self.salt: str = (holdout and holdout["salt"]) or self.id
+        self.entry_fields = self._entry_fields()
+        self.latches: dict[str, list[Latch]] = {}
+        self.armed_at: dict[str, list[str]] = {}
+        for step in self.steps.values():
+            if step.since is not None:
+                self.armed_at.setdefault(step.since, []).append(step.id)
+                for event, path, where in step.hears():
+                    self.latches.setdefault(event, []).append(
+                        Latch(step.id, path, where)
+                    )
+        self.hears = frozenset(self._heard())
+        self.asks_profile = any(when.event is None for when in self._whens()) or any(
+            step.looks for step in self.steps.values()
+        )
+
+    def _lay_out(self, documents: Sequence[Document], then: str | None) -> str | None:
+        """Compile steps that are followed by `then`; return the id of the first."""
+        for n, document in enumerate(documents):
+            last = n + 1 == len(documents)
+            behind = then if last else documents[n + 1]["id"]
+            id = document["id"]
+            self.following[id] = behind
+            self.steps[id] = KINDS[document["type"]](document, behind, self._lay_out)
+        return documents[0]["id"] if documents else then
+
+    def _whens(self) -> list[When]:
+        """What the goals and the exit rules ask for."""
+        return [*(g.when for g in self.goals.values()), *(e.when for e in self.exits)]
+
+    def _entry_fields(self) -> tuple[str, ...]:
+        read = {path for step in self.steps.values() for path in step.paths}
+        for when in self._whens():
+            read |= when.where.paths if when.where else set()
+        for goal in self.goals.values():
+            read |= goal.value.paths if isinstance(goal.value, ValueOf) else set()
+        names = {str(path[1]) for path in read if path[0] == "entry" and path[1:]}
+        return tuple(sorted(names))  # in an order that no hash seed changes
+
+    def _heard(self) -> Iterator[str]:
+        """The events that mean something to a running enrollment."""
+        yield from (when.event for when in self._whens() if when.event is not None)
+        for step in self.steps.values():
+            yield from (event for event, _, _ in step.hears())
+
+
+def _reentry(document: Document) -> ReEntryRule:
+    def duration(name: str) -> Duration | None:
+        return Duration.parse(document[name]) if document[name] else None
+
+    mode, most = document["mode"], document["max_entries"]
+    cooldown, per = duration("cooldown"), duration("per")
+    is_open = mode in ("always", "restart") and cooldown is None and most is None
+    return ReEntryRule(mode, cooldown, most, per, is_open)
+
+
+def _ms(text: Any) -> int | None:
+    return None if text is None else to_ms(datetime.fromisoformat(text))

@@ -1,0 +1,630 @@
+"""The decision engine: customer + stimulus + now → customer′ + commands + trace.
+
+Theory of operation
+===================
+
+**One function.** Everything that decides is in `react` and what it calls. It reads no
+clock, draws no random number and does no IO; what it needs comes in, what it decides
+comes out. Simulator, back-test, local runtime and cloud handlers are its callers.
+
+**One customer.** The document of one customer is read, changed in a draft, and returned
+as another document. Journeys meet only here, so caps and priorities across journeys are
+exact.
+
+**Two instants.** `at` is the instant on the customer's path, by which triggers, waits,
+goals and re-entry are judged. `now` is the wall clock, by which messages are released.
+The customer's clock never runs back: a stimulus happens at `max(received_at, clock)`,
+and a wake-up moves the clock no further than the last wait that it ended. Only what was
+held over for want of budget (200 steps, 32 messages a reaction) happens at an `at`
+before the clock: at its own due instant.
+
+**One reaction** goes through these, in this order:
+
+1. *Obey the catalog.* Stopped journeys end; what a pause has parked goes on after 2.
+2. *Due waits.* What is due before `at` happens first, instant by instant, each at its
+   own. An event at exactly a due instant is handled before it: a purchase in the last
+   second counts. A wake-up includes what is due now.
+3. *Profile, consent, addresses.* What the event says about the customer.
+4. *Goals*, of running enrollments and of those that have ended.
+5. *Exit rules.*
+6. *Waiting steps* that listen.
+7. *Triggers*, by priority.
+8. *Rounds*, until nobody moves:
+   a. each enrollment that can move runs until it waits, ends, or stands before a Send;
+   b. the standing Sends pass the guards by (priority, entry, id), each seeing what the
+      one before left in the ledger;
+   c. those that may go on return to a.
+9. *The queue.* Events that Emit steps let happen go through 3 to 8, one by one.
+
+How one enrollment moves, stands, stops and ends is in `journeykit.engine.runs`; what each
+kind of step does, in `journeykit.engine.steps`; what refuses a message, in
+`journeykit.engine.guards`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, assert_never
+
+import msgspec
+
+from journeykit.engine import bounds, enter, facts
+from journeykit.engine.calendar import LATEST, add, to_ms
+from journeykit.engine.catalog import Catalog
+from journeykit.engine.commands import Command
+from journeykit.engine.conditions import Predicate, Scope, ValueOf
+from journeykit.engine.customer import Customer, Enrollment, Finished, Watch, created
+from journeykit.engine.draft import Draft, Happening, Stir, cut, explained
+from journeykit.engine.ids import seen_hash
+from journeykit.engine.limits import FUTURE_MS, SEEN_MS
+from journeykit.engine.moves import Go, Leave
+from journeykit.engine.plan import GoalRule, JourneyPlan
+from journeykit.engine.runs import PlannedRun, Runs, situation_of
+from journeykit.engine.trace import TraceEntry
+from journeykit.errors import StaleCatalog
+from journeykit.model.events import MESSAGE, Event
+
+
+class WakeUp(msgspec.Struct, frozen=True):
+    """A nudge: this customer may have something due. A stale one does nothing."""
+
+    customer: str
+
+
+class Enroll(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that enrolls a customer by the name of a journey with an `api()` trigger.
+
+    Attributes:
+        id: The caller's id; the same again is the same call again.
+        journey: The journey's id.
+        customer: Whom.
+        received_at: When the call came in.
+        entry: What the run is to know, as `entry`.
+        test: Whether it is test traffic.
+    """
+
+    id: str
+    journey: str
+    customer: str
+    received_at: datetime
+    entry: dict[str, Any] = {}
+    test: bool = False
+
+
+Stimulus = Event | Enroll | WakeUp
+
+_ENROLL = "\x00enroll"  # a source that no event can have: the doors refuse \x00
+
+STOPPED = Leave("stopped")
+RESTARTED = Leave("restarted")
+GOAL_REACHED = Leave("goal_reached")
+
+
+class Reaction(msgspec.Struct, frozen=True):
+    """What one stimulus did.
+
+    Attributes:
+        customer: The customer afterwards; the very same object if nothing changed.
+        commands: What the shell is to do.
+        trace: What was decided, in order.
+        refused: Why the stimulus was not accepted and belongs to the dead letters; empty
+            if it was. What was due before it may have happened all the same.
+    """
+
+    customer: Customer
+    commands: tuple[Command, ...]
+    trace: tuple[TraceEntry, ...]
+    refused: str = ""
+
+
+def react(
+    customer: Customer | None,
+    stimulus: Stimulus,
+    *,
+    catalog: Catalog,
+    now: datetime,
+    explain: bool = False,
+) -> Reaction:
+    """Decide what one stimulus means for one customer.
+
+    Args:
+        customer: Their document; None if nothing is known of them yet.
+        stimulus: An event, an enroll call, or a wake-up.
+        catalog: The journeys and policies that are live.
+        now: The wall clock, aware. Messages are released by it.
+        explain: Whether the trace holds the values that conditions saw and what would
+            have had to differ, and also the triggers whose conditions failed.
+
+    Returns:
+        The customer afterwards, the commands and the trace. Equal inputs give equal
+        reactions, and the customer that came in is unchanged.
+
+    Raises:
+        StaleCatalog: The customer has seen a newer catalog; load that and react again.
+    """
+    clock = to_ms(now)
+    if customer is None:
+        customer = _created(stimulus, clock)
+    if catalog.revision < customer.catalog:
+        raise StaleCatalog(
+            f"the customer has seen catalog revision {customer.catalog}, this one is "
+            f"{catalog.revision}; load the newer one and react again"
+        )
+    draft = Draft(customer, now=clock, explain=explain)
+    reaction = _Reaction(draft, catalog)
+    match stimulus:
+        case Event():
+            reaction.event(stimulus)
+        case Enroll():
+            reaction.enroll(stimulus)
+        case WakeUp():
+            reaction.wake_up()
+        case _:
+            assert_never(stimulus)
+    return reaction.finished()
+
+
+def _created(stimulus: Stimulus, now: int) -> Customer:
+    """A customer is created by the first stimulus that names them."""
+    born = now if isinstance(stimulus, WakeUp) else to_ms(stimulus.received_at)
+    return created(stimulus.customer, born)
+
+
+class _Reaction:
+    """One reaction at work: the draft, the catalog, and the runs touched so far."""
+
+    def __init__(self, draft: Draft, catalog: Catalog) -> None:
+        self.draft = draft
+        self.catalog = catalog
+        self.runs = Runs(draft, catalog)
+        self.refused = ""
+        self.keys: dict[JourneyPlan, str | None] = {}
+
+    # --- the stimuli ---------------------------------------------------------------
+
+    def event(self, event: Event) -> None:
+        """An event from outside."""
+        draft = self.draft
+        received_at = to_ms(event.received_at)
+        hash = seen_hash(event.source, event.id)
+        if not self._accepts(hash, received_at):
+            return
+        occurred_at, age = event.occurred_at, 0
+        if occurred_at is not event.received_at:
+            age = received_at - to_ms(occurred_at)
+        if age < -FUTURE_MS:
+            detail = {"occurred_at": received_at - age, "to": received_at}
+            draft.note("clamped", detail=detail)
+            occurred_at = event.received_at
+        happening = Happening(
+            event.id, event.name, event.properties, occurred_at, test=event.test
+        )
+        earlier, draft.changed = draft.changed, False
+        too_late = self._is_too_late(received_at - age, received_at)
+        accepted = self._learn(happening)
+        if not accepted:
+            self._refuse("profile_too_large")
+        if too_late:
+            draft.note("ignored", reason="too_late", detail={"event": event.name})
+        elif accepted:
+            self._settle(self._heard(happening))
+        if accepted and draft.changed:  # by this event, not by what was due before it
+            draft.seen = bounds.remembered(draft, hash, received_at)
+        draft.changed = draft.changed or earlier
+
+    def enroll(self, call: Enroll) -> None:
+        """A call that enrolls."""
+        draft = self.draft
+        received_at = to_ms(call.received_at)
+        hash = seen_hash(_ENROLL, call.id)
+        if not self._accepts(hash, received_at):
+            return
+        draft.test = call.test
+        plan = self.catalog.live.get(call.journey)
+        if plan is None or not plan.api_entries:
+            detail = {"journey": cut(call.journey)}
+            draft.note("ignored", reason="no_api_trigger", detail=detail)
+            return
+        fields = Happening(call.id, "enroll", call.entry).fields(draft.at)
+        draft.scope.entry = fields
+        if any(where is None or where(draft.scope) for where in plan.api_entries):
+            moving = self._entered(plan, fields)
+            draft.scope.event = None
+            self._settle(moving)
+            draft.seen = bounds.remembered(draft, hash, received_at)
+        else:
+            detail = self._failed(plan.api_entries[0])
+            enter.not_entered(draft, plan, "condition", detail)
+
+    def wake_up(self) -> None:
+        """Something may be due, up to and including now."""
+        self._pass_time(self.draft.now, inclusive=True)
+
+    def _is_too_late(self, occurred_at: int, received_at: int) -> bool:
+        """Whether an event is so old that it moves no journey."""
+        max_age = self.catalog.max_age
+        if received_at - occurred_at < max_age.shortest_ms():
+            return False
+        return add(occurred_at, max_age, self.draft.zone) <= received_at
+
+    def _refuse(self, why: str, detail: dict[str, Any] | None = None) -> None:
+        self.refused = why
+        self.draft.note("refused", reason=why, detail=detail)
+
+    def _accepts(self, hash: int, received_at: int) -> bool:
+        """Bring the customer to a stimulus, unless it came before or far too late."""
+        draft = self.draft
+        at = draft.at = max(received_at, draft.clock)
+        if draft.now - received_at >= SEEN_MS:
+            self._refuse("replay_too_old", {"received_at": received_at})
+            return False
+        known = draft.seen.get(hash)
+        if known is not None and known + SEEN_MS > draft.now:
+            draft.note("ignored", reason="duplicate")
+            return False
+        # Clocks differ: it can't be earlier than when this was received.
+        draft.now = max(draft.now, at)
+        self._pass_time(at, inclusive=False)
+        draft.begin(at)
+        return True
+
+    # --- time ----------------------------------------------------------------------
+
+    def _pass_time(self, until: int, *, inclusive: bool) -> None:
+        """Let happen what is due by then; then obey what the catalog says of states.
+
+        A document obeys when it is looked at: correctness needs no job that visits all.
+        """
+        draft, catalog = self.draft, self.catalog
+        draft.catalog = catalog.revision
+        self._fire(until, inclusive=inclusive)
+        if not catalog.any_states and draft.before.catalog == catalog.revision:
+            return  # nothing is stopped or paused, and nothing was
+        at = max(until, draft.clock)
+        self._stop(at)
+        self._resume(at)
+
+    def _stop(self, at: int) -> None:
+        """End the runs of stopped journeys, which time does not move any more."""
+        draft, catalog = self.draft, self.catalog
+        for enrollment in tuple(draft.active):
+            if catalog.state_of(enrollment.journey) == "stopped":
+                # To end it takes no more than the name: any version will do.
+                plan = catalog.plan_of(enrollment) or catalog.live.get(
+                    enrollment.journey
+                )
+                if plan is not None:
+                    draft.begin(at)
+                    self.runs.leave(self.runs.of(enrollment, plan), STOPPED)
+
+    def _resume(self, at: int) -> None:
+        """Let go on what a pause has parked; expiry counts from when it was parked."""
+        draft, catalog = self.draft, self.catalog
+        resumed = []
+        for enrollment in tuple(draft.active):
+            if enrollment.arriving and enrollment.due is None:
+                plan = catalog.plan_of(enrollment)
+                if plan is not None and catalog.state_of(plan.id) != "paused":
+                    run = self.runs.of(enrollment, plan)
+                    run.generation = run.enrollment.generation
+                    run.move = Go(enrollment.step)
+                    resumed.append(run)
+        if resumed:
+            draft.begin(at)
+            self._settle(resumed)
+
+    def _fire(self, until: int, *, inclusive: bool) -> None:
+        """Let everything that is due by then happen, instant by instant."""
+        draft, due_of = self.draft, self.catalog.due_of
+        known = draft.before.next_due
+        if draft.before.catalog == draft.catalog and (known is None or known > until):
+            return
+        while draft.active and draft.steps_left > 0 and draft.sends_left > 0:
+            due = min(map(due_of, draft.active))
+            if due > until or (due == until and not inclusive):
+                return
+            # What was held over for want of budget happens at its own instant too, so
+            # that the path does not depend on when somebody looked.
+            draft.begin(due)
+            woken = [
+                self.runs.wake(e, due) for e in tuple(draft.active) if due_of(e) == due
+            ]
+            self._settle([run for run in woken if run is not None])
+
+    # --- one event -----------------------------------------------------------------
+
+    def _learn(self, happening: Happening) -> bool:
+        """What the event says about the customer; False if it is too much."""
+        return facts.learned(self.draft, happening, self.catalog.guards)
+
+    def _heard(self, happening: Happening) -> list[PlannedRun]:
+        """Goals, exit rules, waiting steps, triggers: who moves because of this event."""
+        draft, name = self.draft, happening.name
+        draft.generation = happening.generation
+        draft.test = happening.test
+        moving: list[PlannedRun] = []
+        if name in self.catalog.hears:
+            event = draft.scope.event = happening.fields(draft.at)
+            self.keys.clear()
+            moving = self._stirred(name, happening)
+            moving += self._triggered(name, event)
+        elif draft.profile_changed:
+            moving = self._look()
+        draft.scope.event = None
+        return moving
+
+    def _stirred(
+        self, name: str | None, happening: Happening | None
+    ) -> list[PlannedRun]:
+        """Goals, then exit rules, then waits: of those that hear, and those that look.
+
+        Args:
+            name: The event's name; None: only the profile has changed.
+            happening: The event.
+        """
+        stirs: dict[str, tuple[PlannedRun, Stir]] = {}
+        if happening is not None:
+            for enrollment, plan in self._hearing(happening):
+                stirs[enrollment.id] = self.runs.of(enrollment, plan), Stir(name)
+        looks, self.draft.profile_changed = self.draft.profile_changed, False
+        if looks:
+            for enrollment, plan in self._looking():
+                heard = name if enrollment.id in stirs else None
+                run = self.runs.of(enrollment, plan)
+                stirs[enrollment.id] = run, Stir(heard, looks=True)
+        if self.catalog.any_windows:
+            self._finished_goals(happening, looks=looks)
+        for run, stir in stirs.values():
+            self._goals(run, stir)
+        for run, stir in stirs.values():
+            self._exit_rules(run, stir)
+        for run, stir in stirs.values():
+            self._waits(run, stir)
+        return [run for run, _ in stirs.values() if run.move is not None]
+
+    def _look(self) -> list[PlannedRun]:
+        """Let goals, exit rules and waits look at a profile that an Update changed."""
+        return self._stirred(None, None)
+
+    def _looking(self) -> Iterator[tuple[Enrollment, JourneyPlan]]:
+        """The running enrollments that ask for the profile alone."""
+        for enrollment in tuple(self.draft.active):
+            plan = self.catalog.plan_of(enrollment)
+            if plan is not None and plan.asks_profile:
+                yield enrollment, plan
+
+    def _hearing(
+        self, happening: Happening
+    ) -> Iterator[tuple[Enrollment, JourneyPlan]]:
+        """The running enrollments that an event concerns."""
+        for enrollment in tuple(self.draft.active):
+            plan = self.catalog.plan_of(enrollment)
+            if plan is not None and self._concerns(
+                happening, plan, enrollment.id, enrollment.key
+            ):
+                yield enrollment, plan
+
+    def _concerns(
+        self, happening: Happening, plan: JourneyPlan, id: str, key: str
+    ) -> bool:
+        """Whether an event is about a run: by its name, and by the run or key it names."""
+        if happening.name not in plan.hears:
+            return False
+        if happening.name.startswith(MESSAGE) and "enrollment" in happening.properties:
+            return bool(happening.properties["enrollment"] == id)
+        if plan.key is None:
+            return True
+        if plan not in self.keys:  # asked once an event, for however many runs
+            self.keys[plan] = enter.key_of(self.draft, plan)
+        own = self.keys[plan]
+        return plan.every_run if own is None else own == key
+
+    def _waits(self, run: PlannedRun, stir: Stir) -> None:
+        """End a wait that listens for this event, or looks at the profile."""
+        enrollment = run.enrollment
+        if run.ended or run.move is not None or enrollment.held_out:
+            return
+        if stir.event is not None:
+            self._latch(run, stir.event)
+        if situation_of(enrollment) != "waiting":
+            return
+        step = run.plan.steps.get(enrollment.step)
+        run.move = Leave("step_deleted") if step is None else step.stirred(run, stir)
+        if run.move is not None:
+            run.generation = self.draft.generation
+            self.runs.waited(run)
+
+    def _latch(self, run: PlannedRun, event: str) -> None:
+        """Note the first event since a step, for the WaitFor that asks for it later."""
+        enrollment = run.enrollment
+        for latch in run.plan.latches.get(event, ()):
+            is_open = enrollment.latches.get(latch.waiting) == -1
+            if is_open and run.matches(latch.where):
+                enrollment.latches = {**enrollment.latches, latch.waiting: latch.path}
+                self.draft.changed = True
+
+    def _goals(self, run: PlannedRun, stir: Stir) -> None:
+        """Reach the goals that are met, each once; then leave if one of them says so."""
+        if run.ended:
+            return
+        plan, enrollment = run.plan, run.enrollment
+        reached = [
+            goal
+            for watch in enrollment.watches
+            if (goal := self._goal(watch, plan, stir))
+            and self._asked(run, "goal", goal.when.where)
+        ]
+        if not reached:
+            return
+        ids = [goal.id for goal in reached]
+        enrollment.watches = [w for w in enrollment.watches if w.goal not in ids]
+        enrollment.reached = [*enrollment.reached, *ids]
+        self.draft.changed = True
+        for goal in reached:
+            run.note("goal", reason=goal.id, detail=_worth(goal, run.scope))
+        if enrollment.held_out:
+            if not enrollment.watches:
+                self.runs.leave(run, Leave("watched"))
+        elif any(goal.exits for goal in reached):
+            self.runs.leave(run, GOAL_REACHED)
+
+    def _goal(self, watch: Watch, plan: JourneyPlan, stir: Stir) -> GoalRule | None:
+        """The goal that a watch is for, if its window is open and this could be it."""
+        goal = plan.goals.get(watch.goal)
+        if goal is None or not stir.meets(goal.when.event):
+            return None
+        is_open = watch.until is None or watch.until > self.draft.at
+        return goal if is_open else None
+
+    def _finished_goals(self, happening: Happening | None, *, looks: bool) -> None:
+        """Goals of runs that have ended, while their window is open."""
+        draft = self.draft
+        watched = [item for item in draft.past.items() if item[1].finished]
+        for journey, past in watched:
+            for finished in past.finished:
+                plan = self.catalog.plans.get((journey, finished.version))
+                if plan is None:
+                    continue
+                hears = happening is not None and self._concerns(
+                    happening, plan, finished.id, finished.key
+                )
+                own = Stir(happening.name if happening and hears else None, looks)
+                draft.scope.entry = finished.entry
+                reached = [
+                    goal
+                    for watch in finished.watches
+                    if (goal := self._goal(watch, plan, own))
+                    and (goal.when.where is None or goal.when.where(draft.scope))
+                ]
+                if reached:
+                    self._finished_reached(journey, finished, reached)
+
+    def _finished_reached(
+        self, journey: str, finished: Finished, reached: list[GoalRule]
+    ) -> None:
+        draft = self.draft
+        for goal in reached:
+            draft.trace.append(
+                TraceEntry(
+                    "goal",
+                    draft.at,
+                    journey,
+                    finished.version,
+                    finished.id,
+                    reason=goal.id,
+                    detail={**_worth(goal, draft.scope), "after_end": True},
+                )
+            )
+        enter.close_watches(draft, journey, finished, [goal.id for goal in reached])
+
+    def _exit_rules(self, run: PlannedRun, stir: Stir) -> None:
+        """End a run whose exit rule is met, wherever it is."""
+        if run.ended or run.enrollment.held_out:
+            return
+        for rule in run.plan.exits:
+            event, where = rule.when.event, rule.when.where
+            if stir.meets(event) and self._asked(run, "exit_rule", where):
+                detail = run.explained(where) if where else {"event": event}
+                self.runs.leave(run, Leave(rule.reason), detail)
+                return
+
+    def _triggered(self, name: str, event: dict[str, Any]) -> list[PlannedRun]:
+        """The journeys that this event starts, by priority."""
+        draft = self.draft
+        moving: list[PlannedRun] = []
+        entered: set[str] = set()
+        for entry in self.catalog.entries.get(name, ()):
+            plan, where = entry.plan, entry.when.where
+            if plan.id in entered:
+                continue
+            draft.scope.entry = None
+            if where is None or where(draft.scope):
+                entered.add(plan.id)
+                moving += self._entered(plan, event)
+            elif draft.explain:
+                enter.not_entered(
+                    draft, plan, "condition", self._failed(where), "unmatched"
+                )
+        return moving
+
+    def _entered(self, plan: JourneyPlan, fields: dict[str, Any]) -> list[PlannedRun]:
+        """Enter if state, dates, re-entry and bounds allow it."""
+        draft = self.draft
+        admission = enter.admitted(draft, plan, self.catalog.state_of(plan.id), fields)
+        if admission is None:
+            return []
+        for other in admission.restarts:
+            self.runs.leave(self.runs.of(other, plan), RESTARTED)
+        run = self.runs.enter(enter.enrolled(draft, plan, admission), plan)
+        return [] if run.enrollment.held_out else [run]
+
+    def _asked(self, run: PlannedRun, what: str, where: Predicate | None) -> bool:
+        """Whether a condition holds for a run; if not, and it is to be explained, why."""
+        if run.matches(where):
+            return True
+        if self.draft.explain and where is not None:
+            run.note("unmatched", reason=what, detail=run.explained(where))
+        return False
+
+    def _failed(self, where: Predicate | None) -> dict[str, Any]:
+        if where is None:
+            return {}
+        return explained(where, self.draft.scope, explain=self.draft.explain)
+
+    # --- the rounds ----------------------------------------------------------------
+
+    def _settle(self, moving: list[PlannedRun]) -> None:
+        """Rounds until nobody moves; then the events that were let happen, in order."""
+        draft = self.draft
+        while True:
+            self.runs.rounds(moving, self._look)
+            if not draft.emitted:
+                return
+            happening = draft.emitted.pop(0)
+            known_at = max(draft.at, draft.now)
+            draft.seen = bounds.remembered(draft, seen_hash("", happening.id), known_at)
+            if self._learn(happening):
+                moving = self._heard(happening)
+            else:
+                moving = []
+                draft.note("ignored", reason="profile_too_large")
+
+    def finished(self) -> Reaction:
+        """The customer afterwards; the one that came in if nothing changed."""
+        draft = self.draft
+        commands, trace = tuple(draft.commands), draft.trace
+        if not draft.changed:
+            return Reaction(draft.before, commands, tuple(trace), self.refused)
+        bounds.kept(draft, self.catalog)
+        due = min(map(self.catalog.due_of, draft.active), default=LATEST)
+        before = draft.before
+        customer = Customer(
+            before.id,
+            before.created_at,
+            before.schema,
+            before.revision + 1,
+            draft.clock,
+            draft.catalog,
+            draft.profile,
+            draft.addresses,
+            draft.consents,
+            draft.active,
+            draft.past,
+            draft.forgotten,
+            draft.ledger,
+            draft.counters,
+            draft.seen,
+            None if due >= LATEST else due,
+        )
+        kept = bounds.trace(trace, explained=draft.explain)
+        return Reaction(customer, commands, kept, self.refused)
+
+
+def _worth(goal: GoalRule, scope: Scope) -> dict[str, Any]:
+    """The value of a goal, if it has one that is a number."""
+    value = goal.value
+    if isinstance(value, ValueOf):
+        value = facts.number(value, scope)
+        return {"value_missing": True} if value is None else {"value": value}
+    return {} if value is None else {"value": value}

@@ -1,0 +1,137 @@
+"""A Send that stands before the guards: released, deferred or suppressed.
+
+The guards say whether a message may go; here is what follows from their answer, by the
+options that the author gave the Send.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from journeykit.engine import bounds
+from journeykit.engine.calendar import add
+from journeykit.engine.commands import SendMessage
+from journeykit.engine.customer import Released
+from journeykit.engine.draft import Run
+from journeykit.engine.guards import Clear, Envelope, Guards, Refusal, Surroundings
+from journeykit.engine.ids import delivery_id
+from journeykit.engine.limits import CATCH_UP_MS
+from journeykit.engine.moves import Leave
+from journeykit.engine.steps import Send
+
+
+def try_release(run: Run, step: Send, guards: Guards) -> bool:
+    """Decide about a standing Send; False if it goes on standing, for later."""
+    draft, enrollment, plan = run.draft, run.enrollment, run.plan
+    if draft.sends_left <= 0:
+        enrollment.due = draft.at
+        enrollment.generation = run.generation
+        return False
+    zone, _ = draft.zone_of(plan)
+    purpose = step.purpose or plan.purpose
+    expiry, expires_at = step.expiry(purpose), None
+    if expiry is not None:
+        expires_at = add(enrollment.arrived_at, expiry, zone)
+        if expires_at <= draft.now:
+            detail = {"rule": f"after {expiry.short}", "expired_at": expires_at}
+            return _suppressed(run, step, Refusal("expired", "expired", detail=detail))
+    if run.released and run.waited:
+        # Catch-up must not send two messages at once that had a wait between them.
+        enrollment.due = draft.now + min(CATCH_UP_MS, run.waited)
+        run.note("deferred", reason="catch_up", detail={"until": enrollment.due})
+        return False
+    envelope = Envelope(
+        draft.customer, plan.id, step.channels, step.topic or plan.topic, purpose
+    )
+    answer = guards.ask(
+        envelope,
+        Surroundings(
+            draft.now,
+            zone,
+            draft.profile,
+            draft.addresses,
+            draft.consents,
+            draft.ledger,
+            draft.counters,
+        ),
+    )
+    if isinstance(answer, Refusal):
+        return _refused(run, step, answer, expires_at)
+    _sent(run, step, answer, envelope, guards, expires_at)
+    return True
+
+
+def _refused(run: Run, step: Send, refusal: Refusal, expires_at: int | None) -> bool:
+    """Defer if the author and the time allow it, else suppress."""
+    if refusal.until is None:
+        return _suppressed(run, step, refusal)
+    detail = {**refusal.detail, "until": refusal.until}
+    option = {"capped": step.on_capped, "quiet": step.on_quiet}.get(refusal.group)
+    if option == "defer":
+        if expires_at is None or refusal.until < expires_at:
+            run.enrollment.due = refusal.until
+            run.note("deferred", reason=refusal.reason, detail=detail)
+            return False
+        # It won't go because it would be too late then: that is for `on_expired` to say.
+        detail["expires_first"] = expires_at
+        return _suppressed(run, step, replace(refusal, group="expired", detail=detail))
+    return _suppressed(run, step, replace(refusal, detail=detail))
+
+
+def _suppressed(run: Run, step: Send, refusal: Refusal) -> bool:
+    """Record why it isn't sent, and do what the author wants then."""
+    run.note("suppressed", reason=refusal.reason, detail=refusal.detail)
+    run.enrollment.standing = False
+    exits = step.after_refusal[refusal.group] == "exit"
+    run.move = Leave(refusal.reason) if exits else step.on
+    return True
+
+
+def _sent(
+    run: Run,
+    step: Send,
+    clear: Clear,
+    envelope: Envelope,
+    guards: Guards,
+    expires_at: int | None,
+) -> None:
+    """Command the message, and write it into the ledger."""
+    draft, enrollment, plan = run.draft, run.enrollment, run.plan
+    id = delivery_id(enrollment.id, step.id, enrollment.visit, clear.position)
+    variables, missing = bounds.variables(step.variables.resolve(run.scope))
+    draft.commands.append(
+        SendMessage(
+            delivery_id=id,
+            customer=draft.customer,
+            channel=clear.channel,
+            address=clear.address,
+            template=step.template,
+            variables=variables,
+            at=draft.at,
+            journey=plan.id,
+            version=plan.version,
+            step=step.id,
+            enrollment=enrollment.id,
+            purpose=envelope.purpose,
+            topic=envelope.topic,
+            expires_at=expires_at,
+            test=enrollment.test,
+        )
+    )
+    draft.sends_left -= 1
+    entry = Released(
+        draft.now, clear.channel, envelope.topic, plan.id, envelope.purpose, id
+    )
+    if guards.concerned(entry):
+        draft.ledger = [*draft.ledger, entry]
+    draft.counters = guards.counted(draft.counters, entry, +1)
+    detail: dict[str, Any] = {"delivery_id": id, "channel": clear.channel}
+    detail["template"] = step.template
+    if missing:
+        detail["missing"] = missing
+    run.note("sent", detail=detail)
+    enrollment.standing = False
+    run.released, run.waited = True, 0
+    run.move = step.on

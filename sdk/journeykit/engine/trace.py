@@ -1,0 +1,62 @@
+"""The trace: what the engine decided about runs and messages, and why.
+
+The kinds of entry, in the order in which a run can meet them:
+
+=============  ==================================================================
+`ignored`      the stimulus moved nothing (`reason`: duplicate, too_late, …)
+`refused`      the stimulus was not accepted (`reason`: profile_too_large, …)
+`clamped`      an event from the future counts as now
+`profile`      the profile changed
+`consent`      a consent was given or withdrawn
+`address`      an address was suppressed, or rests after a bounce
+`not_entered`  a trigger was met, and the customer did not enter (`reason`)
+`unmatched`    an event had the right name and failed the condition (explained runs)
+`entered`      an enrollment started
+`held_out`     an enrollment started that gets nothing, to measure the lift
+`waiting`      the enrollment waits at a step; `until` says how long
+`went_on`      a wait ended (`reason`: due, past, missing, event, condition, timeout)
+`branched`     a Branch took a path
+`split`        a Split took an arm
+`updated`      an Update wrote to the profile
+`emitted`      an Emit let an event happen
+`sent`         a message was released; the command is in the reaction
+`deferred`     a message waits at its step for `until` (`reason`: the guard)
+`suppressed`   a message was not sent (`reason`: the guard), the customer goes on
+`parked`       the journey is paused: the enrollment stays before its next step
+`goal`         a goal was reached
+`completed`    the enrollment came to the end of its steps
+`exited`       the enrollment ended early (`reason`)
+`failed`       the enrollment ended by a fault (`reason`: step_limit, emit_limit, …)
+`forgotten`    a bound of the document made it forget something old (`reason`)
+=============  ==================================================================
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class TraceEntry(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
+    """One decision.
+
+    Attributes:
+        kind: What happened; the module lists the kinds.
+        at: The instant on the customer's path, milliseconds.
+        journey: Whose decision it was, and below the version, run and step.
+        version: See `journey`.
+        enrollment: See `journey`.
+        step: See `journey`.
+        reason: Why, as one word that can be counted.
+        detail: What it was decided on: rule, values, what would have had to differ.
+    """
+
+    kind: str
+    at: int
+    journey: str = ""
+    version: int = 0
+    enrollment: str = ""
+    step: str = ""
+    reason: str = ""
+    detail: dict[str, Any] = {}

@@ -1,0 +1,415 @@
+"""Trace entries in plain words: for timelines, and for who asks why.
+
+Two tables hold everything that is said. `_WORDS` has one fragment for each reason of each
+kind, `_DIFFERENTLY` what would have had to differ, where the entry itself doesn't know.
+The reason `*` stands for the names that authors give. Within a text `{name}` is a field
+of the entry or of its detail, and `[…]` falls away if one of its names isn't known: a
+long trace is cut, and then the details go first. `[…|…]` has something else to say then.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import tzinfo
+from typing import Any
+
+from journeykit.engine.calendar import to_datetime
+from journeykit.engine.limits import (
+    ACTIVE_RUNS,
+    EMIT_GENERATIONS,
+    EMITS_AT_ONCE,
+    ENTRY_BYTES,
+    PROFILE_BYTES,
+    PROFILE_KEYS,
+    STEPS_PER_SPRINT,
+)
+from journeykit.engine.trace import TraceEntry
+
+ANY = "*"
+
+_CONDITIONAL = frozenset({"unmatched", "branched", "exited"})
+
+_NOT_SENT = {
+    "expired": "too late[, it {rule}]",
+    "suppression_list": "the address is suppressed[ after a {rule}]",
+    "no_consent": "no consent[, {rule}]",
+    "no_address": "no address[ for {channel}]",
+    "bounce_cool_down": "the address rests after a bounce[ until {until}]",
+    "frequency_cap": "[{cap}: {count}|a cap][; the next could have gone at {until}]",
+    "quiet_hours": "[{rule}|quiet hours]",
+    "open_hours": "outside of open hours[, {rule}]",
+    "closed_day": "a closed day[, {rule}]",
+}
+
+_WORDS: dict[str, dict[str, str]] = {
+    "ignored": {
+        "duplicate": "ignored what was handled before",
+        "too_late": "[{event}|an event] came too late to move a journey",
+        "no_api_trigger": "ignored a call: [{journey}|the journey] takes none",
+        "malformed_consent": "ignored a consent that says neither yes nor no",
+        "profile_too_large": "ignored an emitted event: the profile would get too large",
+        "unknown_address": "ignored a report on an address that isn't known",
+    },
+    "refused": {
+        "replay_too_old": "refused: nobody knows any more if it was handled before",
+        "profile_too_large": "refused: the profile would get too large",
+    },
+    "clamped": {"": "an event from the future[, {occurred_at},] counts as now"},
+    "profile": {"": "the profile changed[: {written}]"},
+    "consent": {
+        "granted": "said yes[ to {about}]",
+        "withdrawn": "said no[ to {about}]",
+    },
+    "address": {
+        "bounced": "the[ {channel}] address bounced and rests",
+        "hard_bounce": "the[ {channel}] address is suppressed: a hard bounce",
+        "complaint": "the[ {channel}] address is suppressed: a complaint",
+    },
+    "not_entered": {
+        "paused": "did not enter: the journey is paused",
+        "stopped": "did not enter: the journey is stopped",
+        "draft": "did not enter: the journey is a draft",
+        "not_started": "did not enter: the journey has not started yet",
+        "journey_ended": "did not enter: the journey has ended",
+        "key_missing": "did not enter: the event lacks the journey's key",
+        "exit_rule": "did not enter: an exit rule holds already",
+        "entered_before": "did not enter: once only[, and that was {last_in}]",
+        "already_in": "did not enter: inside already[ since {since}]",
+        "cooldown": "did not enter: shut[ for {rule}] after the last exit",
+        "max_entries": "did not enter: [all {rule} entries are used up|too many entries]",
+        "entry_too_large": "did not enter: the event says too much",
+        "too_many_enrollments": "did not enter: too many runs are open",
+        "condition": "did not enter: the trigger's condition does not hold",
+    },
+    "unmatched": {
+        "condition": "no entry: the trigger's condition does not hold",
+        "goal": "no goal: its condition does not hold",
+        "exit_rule": "no exit: the rule's condition does not hold",
+    },
+    "entered": {"": "entered"},
+    "held_out": {"": "held out: gets nothing, to measure what the journey does"},
+    "waiting": {"": "waits [until {until}|for something to happen]"},
+    "went_on": {
+        "due": "the wait is over",
+        "past": "the instant to wait for has passed[: {so}]",
+        "missing": "the instant to wait for is missing[: {so}]",
+        "event": "[{event}|what it waits for] happened",
+        "condition": "what it waits for holds",
+        "timeout": "the time is up",
+    },
+    "branched": {
+        "path": "took path[ {number}]",
+        "otherwise": "took the other way: no condition holds",
+    },
+    "split": {ANY: "took arm {reason}[, {known}]"},
+    "updated": {"": "wrote to the profile[: {written}]"},
+    "emitted": {ANY: "let {reason} happen"},
+    "sent": {"": "sent[ {template}][ by {channel}]"},
+    "deferred": {
+        "catch_up": "holds the message back: one before it has only just gone",
+        "frequency_cap": "holds the message back[ until {until}]: [{cap}|a cap]",
+        "quiet_hours": "holds the message back[ until {until}]: [{rule}|quiet hours]",
+        "open_hours": "holds the message back[ until {until}]: [{rule}|closed]",
+        "closed_day": "holds the message back[ until {until}]: a closed day",
+    },
+    "suppressed": {name: f"not sent: {text}" for name, text in _NOT_SENT.items()},
+    "parked": {"paused": "stops here: the journey is paused"},
+    "goal": {ANY: "reached {reason}[, worth {value}][ {after_end}]"},
+    "completed": {"": "completed"},
+    "exited": {
+        "stopped": "left: the journey was stopped",
+        "restarted": "left: it starts anew",
+        "goal_reached": "left: the goal is reached",
+        "journey_ended": "left: the journey has ended",
+        "instant_past": "left: the instant to wait for has passed",
+        "instant_missing": "left: the instant to wait for is missing",
+        "step_deleted": "left: its step is gone",
+        **{
+            name: f"left: a message was not sent ({name.replace('_', ' ')})"
+            for name in _NOT_SENT
+        },
+        "exit": "left by an Exit step",
+        "exit_rule": "left: an exit rule is met[, {event} happened]",
+        ANY: "left: {reason}[, {event} happened]",
+    },
+    "failed": {
+        "step_limit": f"failed: more than {STEPS_PER_SPRINT} steps without a wait",
+        "emit_limit": "failed: its events cause too many others",
+        "profile_too_large": "failed: the profile would get too large",
+    },
+    "forgotten": {
+        "seen": "forgot an event that was handled[ ({received_at})]: too many of late",
+        "consent": "forgot a consent[ to {topic}]: too many topics",
+        "address": "forgot the state of an address: too many addresses",
+        "ledger": "forgot the oldest messages: more than caps may count",
+        "key": "forgot the oldest key[ of {journey}]: too many keys",
+        "goal_watch": "forgot the oldest goal[ of {journey}] that was watched: too many",
+        "journey": "forgot that the customer was ever in [{journey}|a journey]: too many",
+        "trace": "the trace was too long: the details are gone[, and {lost} entries]",
+    },
+}
+
+_WAITED = "It could have gone [at {until}|when they end], with on_quiet='defer'"
+_EXPIRES = "[, but would have expired before that, at {expires_first}]"
+
+_DIFFERENTLY: dict[str, dict[str, str]] = {
+    "ignored": {
+        "duplicate": "A new event needs a new id.",
+        "too_late": "Policies' max_age says how late an event may come.",
+        "no_api_trigger": "It needs trigger=api().",
+        "malformed_consent": "A yes needs granted: true; channel and topic are names, "
+        "the purpose is marketing or transactional.",
+        "profile_too_large": f"A profile holds {PROFILE_KEYS} attributes and "
+        f"{PROFILE_BYTES // 1024} KB.",
+        "unknown_address": "The event needs a channel, and an address unless the "
+        "profile has it.",
+    },
+    "refused": {
+        "replay_too_old": "It came in at {received_at}; 48 hours later is too late.",
+        "profile_too_large": f"A profile holds {PROFILE_KEYS} attributes and "
+        f"{PROFILE_BYTES // 1024} KB.",
+    },
+    "clamped": {"": "It came in at {to}; more than 5 minutes ahead is a mistake."},
+    "not_entered": {
+        "paused": "The journey would have to be live.",
+        "stopped": "The journey would have to be live.",
+        "draft": "The journey would have to be live.",
+        "not_started": "It would have had to come at or after the journey's starts_at.",
+        "journey_ended": "It would have had to come before the journey's ends_at.",
+        "key_missing": "The event would have had to carry what the journey's key names.",
+        "entered_before": "Re-entry would have to be other than 'never'.",
+        "already_in": "The run[ of {since}] would have had to end first, or re-entry "
+        "to be 'always' or 'restart'.",
+        "cooldown": "From {until} on it would have entered.",
+        "max_entries": "An entry less would have left room; max_entries is {rule}.",
+        "entry_too_large": "The fields of the event that the journey names may take "
+        f"{ENTRY_BYTES} bytes.",
+        "too_many_enrollments": f"One customer may be in {ACTIVE_RUNS} runs at once.",
+    },
+    "waiting": {"": "By the clock of {zone}, {whose}."},
+    "went_on": {
+        "past": "on_past says what follows, here {option}.",
+        "missing": "on_missing says what follows, here {option}.",
+        "timeout": "Nothing of what it waited for came in time.",
+    },
+    "deferred": {
+        "catch_up": "Two messages of one run that have a wait between them never go at "
+        "once, however late it is.",
+        "frequency_cap": "All guards are asked again then.",
+        "quiet_hours": "All guards are asked again then.",
+        "open_hours": "All guards are asked again then.",
+        "closed_day": "All guards are asked again then.",
+    },
+    "suppressed": {
+        "expired": "It would have had to go before {expired_at}.",
+        "suppression_list": "Nothing goes to this {channel} address any more.",
+        "no_consent": "It takes a consent.changed with granted: true[ for {about}].",
+        "no_address": "The profile would have had to hold a {channel} address.",
+        "bounce_cool_down": "It would have had to go at {until} or later.",
+        "frequency_cap": "[With on_capped='defer' it would have expired first, at "
+        "{expires_first}.|One message less would have left room; on_capped='defer' "
+        "waits for it.]",
+        "quiet_hours": f"{_WAITED}{_EXPIRES}.",
+        "open_hours": f"{_WAITED}{_EXPIRES}.",
+        "closed_day": f"{_WAITED}{_EXPIRES}.",
+    },
+    "exited": {
+        "restarted": "Re-entry is 'restart': a new entry ends the run before.",
+        "goal_reached": "on_goal='continue' would have let it go on.",
+        "instant_past": "on_past='proceed' would have let it go on.",
+        "instant_missing": "on_missing='proceed' would have let it go on.",
+        "step_deleted": "The version that it runs on has no such step.",
+    },
+    "failed": {
+        "step_limit": "The journey goes in a circle: it needs a wait.",
+        "emit_limit": f"At most {EMIT_GENERATIONS} events cause one another, and "
+        f"{EMITS_AT_ONCE} at once.",
+        "profile_too_large": f"A profile holds {PROFILE_KEYS} attributes and "
+        f"{PROFILE_BYTES // 1024} KB.",
+    },
+}
+
+_FOLLOWS = {
+    "proceed": "goes on",
+    "skip_step": "passes over the next step",
+    "exit": "leaves",
+}
+_WHOSE = {
+    "profile": "the customer's",
+    "journey": "the journey's, since the customer's isn't known",
+    "default": "since neither the customer's nor the journey's is known",
+}
+INSTANTS = frozenset(
+    "until since last_in expired_at expires_first occurred_at received_at to".split()  # noqa: SIM905 - reads better
+)
+"""The names under which a detail holds an instant, if it is a number."""
+
+REASONS: dict[str, tuple[str, ...] | None] = {
+    kind: None if ANY in reasons else tuple(reasons) for kind, reasons in _WORDS.items()
+}
+"""Every kind of decision with its reasons; None where authors name them."""
+
+_SHOWN = 6  # values of a long list, in words
+
+
+def words_of(entry: TraceEntry, *, zone: tzinfo | None = None) -> str:
+    """One decision as a fragment of a sentence: `not sent: quiet 21:00-08:00`.
+
+    Args:
+        entry: The decision.
+        zone: Whose clock the instants are told by; UTC, and said so, if not given.
+
+    Raises:
+        KeyError: No engine of this release decides that.
+    """
+    reasons = _WORDS[entry.kind]
+    reason = entry.reason if entry.reason in reasons else ANY if ANY in reasons else ""
+    return _filled(reasons[reason], _known(entry, zone))
+
+
+def explanation_of(entry: TraceEntry, *, zone: tzinfo | None = None) -> list[str]:
+    """What there is to say beneath the words: rule, values, what would have to differ.
+
+    Args:
+        entry: The decision; only a reaction that explains leaves the values in it.
+        zone: Whose clock the instants are told by; UTC, and said so, if not given.
+    """
+    detail = entry.detail
+    lines: list[str] = []
+    if entry.kind in _CONDITIONAL or entry.reason in ("condition", "exit_rule"):
+        for asked in (*detail.get("asked", ()), detail):
+            lines += _condition(asked)
+    elif entry.kind in ("entered", "held_out") and detail.get("values"):
+        lines.append(f"Kept of the event: {_listed(detail['values'], ' = ')}.")
+    elif entry.kind in ("sent", "updated", "emitted") and detail.get("missing"):
+        lines.append(f"Left out, because missing: {', '.join(detail['missing'])}.")
+    if detail.get("tried"):
+        lines.append(f"Tried {_listed(detail['tried'], ': ').replace('_', ' ')}.")
+    differently = _DIFFERENTLY.get(entry.kind, {}).get(entry.reason, "")
+    return [*lines, *filter(None, [_filled(differently, _known(entry, zone))])]
+
+
+def instant_in_words(instant: int, *, zone: tzinfo | None = None) -> str:
+    """An instant as people read it: `2026-06-08 09:00`, with ` UTC` if without a zone."""
+    at = to_datetime(instant)
+    return (
+        f"{at.astimezone(zone):%Y-%m-%d %H:%M}" if zone else f"{at:%Y-%m-%d %H:%M} UTC"
+    )
+
+
+def _condition(detail: Mapping[str, Any]) -> list[str]:
+    """A condition, what it saw, and what would have had to differ."""
+    rule, values, differently = map(detail.get, ("rule", "values", "would_hold_if"))
+    if not isinstance(rule, str):
+        return []
+    lines = [f"Condition: {rule}"]
+    if values:
+        lines.append(f"Saw: {_listed(values, ' = ')}.")
+    if differently:
+        lines.append(f"{differently}.")
+    elif detail.get("missing"):
+        lines.append(f"Missing: {', '.join(detail['missing'])}.")
+    return lines
+
+
+def _known(entry: TraceEntry, zone: tzinfo | None) -> dict[str, str]:
+    """The names that a text may use, those without a value left out."""
+    detail = entry.detail
+    known = {
+        "journey": entry.journey,
+        "reason": entry.reason,
+        **{name: str(value) for name, value in detail.items() if value is not None},
+    }
+    for name in INSTANTS & detail.keys():
+        if isinstance(detail[name], int):
+            known[name] = instant_in_words(detail[name], zone=zone)
+    return {name: text for name, text in {**known, **_told(entry)}.items() if text}
+
+
+def _told(entry: TraceEntry) -> dict[str, str]:
+    """What a detail says in other words; an empty text for what it doesn't say."""
+    detail, told = entry.detail, {}
+    if entry.kind in ("profile", "updated", "emitted"):
+        shown = detail.get("values")
+        told["written"] = _listed(shown, " = ") if shown else _names(detail)
+    if entry.kind == "consent" and detail:
+        told["about"] = _about(detail)
+    if entry.reason == "no_consent" and detail:
+        told["about"] = _about(detail.get("values") or detail)
+    if entry.reason == "frequency_cap" and "values" in detail:
+        sent = detail["values"]["sent"]
+        told["cap"] = _cap(detail["rule"])
+        told["count"] = f"{sent} {'was' if sent == 1 else 'were'} sent"
+    if entry.reason == "suppression_list" and "rule" in detail:
+        told["rule"] = detail["rule"].replace("_", " ")
+    if "zone_from" in detail:
+        told["whose"] = _WHOSE[detail["zone_from"]]
+        if "not_a_zone" in detail:
+            wrong = f"for the customer's, {detail['not_a_zone']!r}, is none"
+            told["whose"] = f"{told['whose'].partition(',')[0]}, {wrong}"
+    if detail.get("known"):
+        told["known"] = "as before"
+    if detail.get("after_end"):
+        told["after_end"] = "after its end"
+    if "so" in detail:
+        told |= {"so": _FOLLOWS[detail["so"]], "option": repr(detail["so"])}
+    if "path" in detail:
+        told["number"] = str(detail["path"] + 1)
+    if entry.reason == "trace" and detail.get("entries", 0) > detail.get("kept", 0):
+        told["lost"] = str(detail["entries"] - detail["kept"])
+    return told
+
+
+def _names(detail: Mapping[str, Any]) -> str:
+    names = detail.get("fields", ())
+    return ", ".join([*names[:_SHOWN], "…"] if len(names) > _SHOWN else names)
+
+
+def _listed(values: Mapping[str, Any], between: str) -> str:
+    """`event.total = 3, profile.tier = "gold"`; a plain text after a colon stays bare."""
+    items = list(values.items())
+    texts = [
+        f"{name}{between}{value if between == ': ' else json.dumps(value, ensure_ascii=False)}"
+        for name, value in items[:_SHOWN]
+    ]
+    return ", ".join([*texts, "…"] if len(items) > _SHOWN else texts)
+
+
+def _about(said: Mapping[str, Any]) -> str:
+    """What a consent is about: `email, news, marketing`; nothing named means all."""
+    parts = (said.get(name) for name in ("channel", "topic", "purpose"))
+    return ", ".join(part for part in parts if part) or "everything"
+
+
+def _cap(rule: str) -> str:
+    """A cap's rule with its scope in words: `at most 2 within 24h (all channels)`."""
+    limit, _, scope = rule.rstrip(")").partition(" (")
+    channel, topic, journey, purpose = scope.split("|")
+    parts = [
+        "" if channel == ANY else f"by {channel}",
+        "" if topic == ANY else f"about {topic}",
+        "" if journey == ANY else f"from {journey}",
+        # Caps are about marketing unless they say otherwise.
+        {"marketing": "", "all": "any purpose"}.get(purpose, purpose),
+    ]
+    told = ", ".join(part for part in parts if part) or "all channels"
+    return f"{limit} ({told})"
+
+
+_optional = re.compile(r"\[([^\[\]|]*)(?:\|([^\[\]]*))?\]")
+_name = re.compile(r"\{(\w+)\}")
+
+
+def _filled(text: str, known: Mapping[str, str]) -> str:
+    """Put the names' values in, and drop what lacks one; empty if that is all of it."""
+
+    def chosen(match: re.Match[str]) -> str:
+        wanted, instead = match[1], match[2] or ""
+        return wanted if known.keys() >= set(_name.findall(wanted)) else instead
+
+    text = _optional.sub(chosen, text)
+    if not known.keys() >= set(_name.findall(text)):
+        return ""
+    return _name.sub(lambda match: known[match[1]], text)

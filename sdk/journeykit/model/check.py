@@ -1,0 +1,479 @@
+"""What can be known to be wrong about journeys before anybody enters them.
+
+Each rule is a function that yields issues; `check` asks them all. docs/checks.md has an
+example of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
+
+from pydantic import BaseModel
+
+from journeykit.model import cel, events
+from journeykit.model.conditions import Condition, expr_of
+from journeykit.model.definition import source_of
+from journeykit.model.durations import Duration, hours
+from journeykit.model.flow import emits, flow_issues
+from journeykit.model.issues import Issue, by_weight, issue, meant
+from journeykit.model.journey import Journey
+from journeykit.model.mapping import Objective, Touchpoint
+from journeykit.model.policies import Policies
+from journeykit.model.schemas import check_condition
+from journeykit.model.steps import Emit, Send, Step, Until, Wait, WaitFor
+from journeykit.model.triggers import EventTrigger
+from journeykit.model.uses import Use, exits_when, uses_of
+from journeykit.model.week import WEEK, longest_closed, open_minutes
+
+__all__ = ["Issue", "Schemas", "check"]
+
+_MARKETING_EXPIRES = hours(24)
+_RESERVED = frozenset({events.PROFILE_UPDATED, events.CONSENT_CHANGED})
+
+
+@dataclass(frozen=True, slots=True)
+class Schemas:
+    """What events and profiles are declared to hold, as pydantic models.
+
+    Attributes:
+        events: The properties of an event, by the event's name.
+        profile: The attributes of a profile.
+    """
+
+    events: Mapping[str, type[BaseModel]] = field(default_factory=dict)
+    profile: type[BaseModel] | None = None
+
+
+class _World(NamedTuple):
+    """Everything that a journey's names may refer to; None: not known."""
+
+    journeys: Sequence[Journey]
+    channels: Collection[str] | None
+    policies: Policies | None
+    touchpoints: Collection[Touchpoint] | None
+    objectives: Collection[Objective] | None
+    schemas: Schemas
+
+
+def check(
+    journeys: Iterable[Journey],
+    *,
+    channels: Collection[str] | None = None,
+    policies: Policies | None = None,
+    touchpoints: Collection[Touchpoint] | None = None,
+    objectives: Collection[Objective] | None = None,
+    schemas: Schemas | None = None,
+) -> list[Issue]:
+    """List what is wrong with journeys and with what they share.
+
+    Args:
+        journeys: All journeys that are to live together.
+        channels: The channels that somebody carries. Names are only checked against
+            what is given: None means that it is not known here.
+        policies: The rules of sending, whose topics messages may have.
+        touchpoints: The touchpoints that steps may name.
+        objectives: The objectives that journeys may name.
+        schemas: What conditions and values are checked against.
+    """
+    world = _World(
+        list(journeys),
+        channels,
+        policies,
+        touchpoints,
+        objectives,
+        schemas or Schemas(),
+    )
+    found = [*_doubled(world), *_policies(world), *_endless(world)]
+    for journey in world.journeys:
+        for rule in (_names, _roots, _fields, _sends, _goals, _anchors, _numbered):
+            found += rule(journey, world)
+        found += flow_issues(journey)
+    return sorted(dict.fromkeys(found), key=by_weight)
+
+
+# Names
+
+
+Named = TypeVar("Named", Journey, Touchpoint, Objective)
+
+
+def _doubled(world: _World) -> Iterator[Issue]:
+    yield from doubled("journey", world.journeys)
+    yield from doubled("touchpoint", world.touchpoints or ())
+    yield from doubled("objective", world.objectives or ())
+
+
+def doubled(what: str, items: Iterable[Named]) -> Iterator[Issue]:
+    """Yield an error for each item whose id one before it has."""
+    first: dict[str, Named] = {}
+    for item in items:
+        if item.id in first:
+            place = source_of(first[item.id])
+            also = f", first at {place}" if place else ""
+            message = f"two {what}s have the id {item.id!r}{also}; rename one"
+            yield issue("error", message, item)
+        first.setdefault(item.id, item)
+
+
+def _names(journey: Journey, world: _World) -> Iterator[Issue]:
+    """Channels, topics, touchpoints and objectives must be known."""
+
+    def unknown(what: str, name: str, known: Iterable[str], step: Step | None) -> Issue:
+        way_out = meant(name, known, none="none is declared")
+        return _about(journey, step, f"{what} {name!r} is not known; {way_out}")
+
+    topics = [topic.id for topic in world.policies.topics] if world.policies else []
+    if journey.topic and topics and journey.topic not in topics:
+        yield unknown("topic", journey.topic, topics, None)
+    if world.objectives is not None:
+        known = [objective.id for objective in world.objectives]
+        for name in journey.objectives:
+            if name not in known:
+                yield unknown("objective", name, known, None)
+    for step in journey.walk():
+        if step.touchpoint and world.touchpoints is not None:
+            known = [touchpoint.id for touchpoint in world.touchpoints]
+            if step.touchpoint not in known:
+                yield unknown("touchpoint", step.touchpoint, known, step)
+        if isinstance(step, Send):
+            if step.topic and topics and step.topic not in topics:
+                yield unknown("topic", step.topic, topics, step)
+            for channel in step.channel if world.channels is not None else ():
+                if channel not in (carried := world.channels or ()):
+                    way_out = meant(channel, carried, none="there is none")
+                    message = f"nobody carries channel {channel!r}; {way_out}"
+                    yield _about(journey, step, message)
+            if not step.template.strip():
+                yield _about(
+                    journey, step, "the template has an empty name; give it one"
+                )
+
+
+def _about(journey: Journey, step: Step | None, message: str) -> Issue:
+    id = (step.id or "") if step else ""
+    return issue("error", message, step or journey, journey=journey.id, step=id)
+
+
+def _numbered(journey: Journey, world: _World) -> Iterator[Issue]:
+    """A derived id with a number changes when steps before it come or go."""
+    found = [
+        step
+        for step in journey.walk()
+        if step.id in journey.derived_ids and step.id != step.slug
+    ]
+    for step in found[:1]:
+        others = f", and {len(found) - 1} more have one" if len(found) > 1 else ""
+        yield issue(
+            "hint",
+            f"this is the second {step.slug!r}, so its id has a number{others}, which "
+            "another step could take over; give it an id of its own",
+            step,
+            journey=journey.id,
+            step=step.id or "",
+        )
+
+
+# Conditions and values
+
+
+def _roots(journey: Journey, world: _World) -> Iterator[Issue]:
+    """`event` is what is being matched now, `entry` what started the run."""
+    for use in uses_of(journey):
+        for path in cel.references(_expr(use)):
+            name = cel.Path("", path.keys)
+            rest = str(name) if path.keys else ""
+            if path.root == "event" and use.event is None:
+                message = (
+                    f"{path}: {use.what} has no event that is being matched; "
+                    f"write entry{rest} for the event that started the run"
+                )
+            elif path.root == "entry" and not use.has_entry:
+                message = (
+                    f"{path}: {use.what} is asked before there is a run; "
+                    f"write event{rest}"
+                )
+            else:
+                continue
+            yield issue("error", message, use.item, journey=journey.id, step=use.step)
+
+
+def _fields(journey: Journey, world: _World) -> Iterator[Issue]:
+    """Fields must be declared, where fields are declared."""
+    declared = world.schemas.events
+    entries = [
+        declared.get(trigger.name) if isinstance(trigger, EventTrigger) else None
+        for trigger in journey.triggers
+    ]
+    for use in uses_of(journey):
+        # What starts the run may be any of several events: one that fits will do.
+        answers = [
+            check_condition(
+                use.text,
+                event=declared.get(use.event) if use.event else None,
+                entry=entry,
+                profile=world.schemas.profile,
+            )
+            for entry in entries
+        ]
+        for problem in answers[0] if all(answers) else ():
+            yield issue("error", problem, use.item, journey=journey.id, step=use.step)
+    yield from _heard(journey, world)
+
+
+def _heard(journey: Journey, world: _World) -> Iterator[Issue]:
+    """An event that nobody declared, but for one that is spelled much like it."""
+    emitted = {
+        step.name
+        for other in world.journeys
+        for step in other.walk()
+        if isinstance(step, Emit)
+    }
+    known = world.schemas.events.keys() | emitted | _RESERVED
+    for trigger, step in _listeners(journey):
+        if trigger.name in known or trigger.name.startswith(events.MESSAGE):
+            continue
+        close = meant(trigger.name, known)
+        if world.schemas.events and close.startswith("did you"):
+            yield issue(
+                "warning",
+                f"event {trigger.name!r} is not declared; {close}",
+                trigger,
+                journey=journey.id,
+                step=step,
+            )
+
+
+def _listeners(journey: Journey) -> Iterator[tuple[EventTrigger, str]]:
+    for item in [
+        *journey.triggers,
+        *(goal.when for goal in journey.goals),
+        *map(exits_when, journey.exit_rules),
+    ]:
+        if isinstance(item, EventTrigger):
+            yield item, ""
+    for step in journey.walk():
+        for path in step.paths if isinstance(step, WaitFor) else ():
+            if isinstance(path.when, EventTrigger):
+                yield path.when, step.id or ""
+
+
+def _expr(use: Use) -> cel.Expr:
+    return use.text.expr if isinstance(use.text, Condition) else expr_of(use.text)
+
+
+# Goals
+
+
+def _goals(journey: Journey, world: _World) -> Iterator[Issue]:
+    """A goal needs a window where it is compared or outlives the run."""
+    if journey.holdout is not None and not journey.goals:
+        yield _warning(
+            journey, journey, "a holdout measures nothing without a goal; give one"
+        )
+    for goal in journey.goals:
+        if goal.within is not None:
+            continue
+        if journey.holdout is not None:
+            yield _warning(
+                journey,
+                goal,
+                f"goal {goal.id!r} has no `within`, so those held out are watched for "
+                "ever and the others only while they run: give it one, such as "
+                "within=days(30)",
+            )
+        elif goal.on_goal == "continue":
+            yield _warning(
+                journey,
+                goal,
+                f"goal {goal.id!r} goes on and has no `within`: it only counts while "
+                "the run lasts; give it one to count what comes later",
+            )
+
+
+def _warning(journey: Journey, item: object, message: str, step: str = "") -> Issue:
+    return issue("warning", message, item, journey=journey.id, step=step)
+
+
+# Time
+
+
+def _anchors(journey: Journey, world: _World) -> Iterator[Issue]:
+    """An instant that has passed before anybody can enter is no wait."""
+    for step in journey.walk():
+        due = step.due if isinstance(step, Wait) else getattr(step, "timeout", None)
+        instant = due.instant if isinstance(due, Until) and not due.after else None
+        starts_at, _ = journey.span
+        if starts_at is None or not isinstance(instant, datetime):
+            continue
+        if instant <= starts_at:
+            yield _warning(
+                journey,
+                step,
+                f"{instant:%Y-%m-%d %H:%M}Z lies before the journey starts, so it has "
+                "passed for everybody; correct the year, or take the wait out",
+                step.id or "",
+            )
+
+
+def _sends(journey: Journey, world: _World) -> Iterator[Issue]:
+    """A message must not expire while quiet hours hold it back."""
+    for step in journey.walk() if world.policies else ():
+        if not isinstance(step, Send) or step.on_quiet != "defer":
+            continue
+        purpose = step.purpose or journey.purpose
+        expires = step.expires_after
+        if expires is None and purpose == "marketing":
+            expires = _MARKETING_EXPIRES
+        if not isinstance(expires, Duration) or world.policies is None:
+            continue
+        for channel in step.channel:
+            closed = longest_closed(open_minutes(world.policies, channel, purpose))
+            if closed < WEEK and expires.shortest_ms() < closed * 60_000:
+                yield _warning(
+                    journey,
+                    step,
+                    f"it expires after {expires.short}, and quiet hours can hold it "
+                    f"back for {Duration(ms=closed * 60_000).short}: some are never "
+                    "sent; set expires_after longer, or on_quiet='skip' if that is meant",
+                    step.id or "",
+                )
+                break
+
+
+def _policies(world: _World) -> Iterator[Issue]:
+    policies = world.policies
+    if policies is None:
+        return
+    topics = {topic.id for topic in policies.topics}
+    rules: list[Any] = [
+        *policies.caps,
+        *policies.quiet_hours,
+        *policies.open_hours,
+        *policies.closed_days,
+        *policies.consent,
+    ]
+    for rule in rules:
+        for field_name, known in (
+            ("channel", world.channels),
+            ("topic", topics or None),
+            ("journey", {journey.id for journey in world.journeys}),
+        ):
+            name = getattr(rule, field_name, None)
+            if name is not None and known is not None and name not in known:
+                way_out = meant(name, known, none="there is none")
+                message = f"{field_name} {name!r} is not known; {way_out}"
+                yield issue("error", message, rule)
+    yield from _never_open(policies)
+    if not any(rule.channel is rule.topic is None for rule in policies.consent):
+        yield issue(
+            "hint",
+            "what holds for customers who never said yes nor no is not written down, so "
+            "they get everything; add a consent rule with default 'allow' or 'refuse'",
+            policies,
+        )
+
+
+def _never_open(policies: Policies) -> Iterator[Issue]:
+    """Quiet and open hours must leave an hour to send in."""
+    rules: list[Any] = [*policies.open_hours, *policies.quiet_hours]
+    channels = [None, *sorted({rule.channel for rule in rules if rule.channel})]
+    for purpose in ("marketing", "transactional"):
+        for channel in channels:
+            if any(open_minutes(policies, channel, purpose)):
+                continue
+            over = f" over {channel!r}" if channel else ""
+            yield issue(
+                "error",
+                f"quiet hours and open hours leave no hour of the week for {purpose} "
+                f"messages{over}; shorten the quiet hours or open another window",
+                rules[0],
+            )
+            break  # what is closed for all channels is closed for each
+
+
+# Chains of events
+
+
+def _endless(world: _World) -> Iterator[Issue]:
+    """An Emit must not start again and again what emits it, and never at once."""
+    for journey in world.journeys:
+        at_once = set()
+        for emit, ends in emits(journey, at_once=True):
+            if chain := _chain(world, journey, emit, ends=ends, at_once=True):
+                at_once.add(emit.id)
+                yield _about(
+                    journey,
+                    emit,
+                    f"{_told(chain)} without a wait and without end; {_LIMITS}",
+                )
+        for emit, ends in emits(journey, at_once=False):
+            if emit.id in at_once:
+                continue
+            if chain := _chain(world, journey, emit, ends=ends, at_once=False):
+                yield _warning(
+                    journey,
+                    emit,
+                    f"{_told(chain)} for ever; if that isn't meant, {_LIMITS}",
+                    emit.id or "",
+                )
+
+
+_LIMITS = (
+    "limit it: by reentry='never', by a ReEntry with a cooldown or max_entries, or by a "
+    "condition on the trigger, where=…"
+)
+
+
+def _told(chain: Sequence[str]) -> str:
+    """`a → b → a start each other`, or that one starts itself."""
+    if len(chain) == 2:
+        return f"{chain[0]} starts itself"
+    return f"{' → '.join(chain)} start each other"
+
+
+def _chain(
+    world: _World, start: Journey, emit: Emit, *, ends: bool, at_once: bool
+) -> list[str]:
+    """Name the journeys on a way from this Emit back to its own journey."""
+    ways: list[tuple[Emit, bool, list[str]]] = [(emit, ends, [start.id])]
+    seen: set[str] = set()
+    while ways:
+        emitted, runs_out, names = ways.pop()
+        for journey in world.journeys:
+            if not _starts(journey, emitted, again=journey is not start or runs_out):
+                continue
+            if journey is start:
+                return [*names, start.id]
+            if journey.id not in seen:
+                seen.add(journey.id)
+                ways += [
+                    (onward, runs_out, [*names, journey.id])
+                    for onward, its_end in emits(journey, at_once=at_once)
+                    if its_end or _mode(journey) != "after_exit"
+                ]
+    return []
+
+
+def _starts(journey: Journey, emit: Emit, *, again: bool) -> bool:
+    """Whether this Emit starts the journey, whatever it carries, every time."""
+    rule, mode = journey.reentry, _mode(journey)
+    if mode == "never" or (mode == "after_exit" and not again):
+        return False
+    if not isinstance(rule, str) and (rule.cooldown or rule.max_entries):
+        return False
+    if any(isinstance(exits_when(rule), Condition) for rule in journey.exit_rules):
+        return False  # nobody enters for whom it holds
+    return any(
+        isinstance(trigger, EventTrigger)
+        and trigger.name == emit.name
+        and trigger.where is None
+        for trigger in journey.triggers
+    )
+
+
+def _mode(journey: Journey) -> str:
+    rule = journey.reentry
+    return rule if isinstance(rule, str) else rule.mode

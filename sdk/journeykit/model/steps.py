@@ -1,0 +1,459 @@
+"""The steps that a journey is made of: a closed union, one class a kind.
+
+To add a kind: a class here (in `Step`, at the end), a class of the same `type` in
+`journeykit/engine/steps.py`, tests, and a section in docs/steps.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
+
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field
+
+from journeykit.errors import InputError
+from journeykit.model.clocktimes import Weekday
+from journeykit.model.conditions import Condition, Expression, text_of
+from journeykit.model.definition import definition
+from journeykit.model.durations import Duration
+from journeykit.model.events import instant
+from journeykit.model.names import (
+    ClosingTimeText,
+    EventName,
+    Id,
+    Percent,
+    Purpose,
+    Reason,
+    Time,
+    Values,
+    slug,
+)
+from journeykit.model.triggers import EventTrigger
+
+
+def _one_or_many(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+Channels = Annotated[
+    str | Sequence[Id],
+    BeforeValidator(_one_or_many),
+    AfterValidator(tuple),
+    Field(min_length=1, max_length=8),
+]
+
+
+@definition
+class Window:
+    """A stretch of the day in the customer's local time, such as 08:00 to 10:00.
+
+    The end is exclusive. A window over midnight belongs to the day on which it starts.
+
+    Attributes:
+        start: Its first minute, `"08:00"`.
+        end: The first minute behind it, `"10:00"`; `"24:00"` is midnight.
+        weekdays: The days on which it starts; all of them if empty.
+    """
+
+    start: Time
+    end: ClosingTimeText
+    _: KW_ONLY
+    weekdays: Annotated[Sequence[Weekday], AfterValidator(tuple)] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a window without a minute in it."""
+        if self.start == self.end:
+            raise ValueError(
+                f"a window from {self.start} to {self.end} is empty; "
+                "write '00:00' to '24:00' for the whole day"
+            )
+
+
+_DATED = re.compile(r"\d{4}-")
+
+
+def _anchor(value: object) -> object:
+    """An instant, or a reference to one; text that begins like a date is an instant."""
+    if isinstance(value, str):
+        if not _DATED.match(value):
+            return Expression(value)
+        try:
+            datetime.fromisoformat(value)
+        except ValueError as error:
+            raise ValueError(
+                f"{value!r:.60} is no instant: {error}; write '2026-06-07T12:00:00Z'"
+            ) from error
+    if isinstance(value, str | datetime):
+        try:
+            return instant(value)
+        except InputError as error:  # a ValueError is what pydantic adds the field to
+            raise ValueError(error.message) from error
+    return value
+
+
+@definition
+class Until:
+    """An instant to wait for: from a base, by an offset, to a local time.
+
+    The base is `instant` if given, else the arrival at the step. `before` and `after`
+    move it. Then `time`, `weekdays` and `window` ask for the first fitting local time at
+    or after that.
+
+    Attributes:
+        instant: A date with time and offset, or a reference to one:
+            `profile.renews_at`, `entry.end_date`. A date alone is its local midnight;
+            a number is seconds since the epoch, from 1e11 on milliseconds.
+        before: How long before the instant.
+        after: How long after the instant.
+        time: A local time of day, `"20:00"`.
+        weekdays: The local days that fit, `["mon", "thu"]`.
+        window: A local window: inside it is now, outside it is its next start.
+    """
+
+    instant: Annotated[datetime | Expression | str | None, BeforeValidator(_anchor)] = (
+        None
+    )
+    _: KW_ONLY
+    before: Duration | None = None
+    after: Duration | None = None
+    time: Time | None = None
+    weekdays: Annotated[Sequence[Weekday], AfterValidator(tuple)] = ()
+    window: Window | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what asks for nothing, or for two things at once."""
+        if self.before is not None and self.after is not None:
+            raise ValueError("before and after exclude each other; give one")
+        if self.instant is None and self.before is not None:
+            raise ValueError("before needs an instant to be before")
+        if self.window is not None and (self.time or self.weekdays):
+            raise ValueError("window excludes time and weekdays; it has its own")
+        if not (
+            self.instant or self.after or self.time or self.weekdays or self.window
+        ):
+            raise ValueError("give an instant, a time, weekdays or a window")
+
+    @property
+    def slug(self) -> str:
+        """The readable part of a derived step id."""
+        anchor = text_of(self.instant) if isinstance(self.instant, Expression) else ""
+        if isinstance(self.instant, datetime):
+            anchor = self.instant.date().isoformat()
+        offset = f"{self.before.short} before" if self.before else ""
+        window = f"{self.window.start} {self.window.end}" if self.window else ""
+        return " ".join([offset, anchor, *self.weekdays, self.time or "", window])
+
+
+if TYPE_CHECKING:  # what authors may write, where that is more than what is kept
+    Due: TypeAlias = Duration | Until | str
+    Instant: TypeAlias = datetime | str
+    StepSequence: TypeAlias = Sequence["_Step"]  # of `[Send(…), Wait(…)]`
+else:
+    Due = Duration | Until
+    Instant = datetime
+    StepSequence = Annotated[Sequence["Step"], AfterValidator(tuple)]
+
+
+@definition
+class When:
+    """One way on: what must happen or hold, and the steps that follow then.
+
+    Attributes:
+        when: A condition; in a WaitFor also a trigger, `on("order.placed")`.
+        steps: What follows; may be empty.
+    """
+
+    when: EventTrigger | Condition
+    steps: StepSequence = ()
+
+
+@definition
+class Arm:
+    """One arm of a Split.
+
+    Attributes:
+        name: What reports call it.
+        weight: Its share in percent, to two decimals.
+        steps: What follows; may be empty.
+    """
+
+    name: Id
+    weight: Annotated[Percent, Field(gt=0, le=100)]
+    steps: StepSequence = ()
+
+
+@definition
+class _Step:
+    """What every step has.
+
+    Attributes:
+        id: Its name within the journey; derived from what it does if not given.
+        touchpoint: The declared touchpoint that this step is.
+    """
+
+    _: KW_ONLY
+    id: Id | None = field(default=None)
+    touchpoint: Id | None = None
+
+    waits: ClassVar[bool] = False  # whether a run that comes here can't go on at once
+    ends: ClassVar[bool] = False  # whether no run gets past it
+
+    @property
+    def ways(self) -> Sequence[StepSequence]:
+        """The steps inside, one sequence a way on; empty if it does not part."""
+        return ()
+
+    @property
+    def passes_over(self) -> bool:
+        """Whether it may pass over the step behind it."""
+        return False
+
+
+@definition
+class Send(_Step):
+    """Send a message: over one channel, or the first of several that works.
+
+    Attributes:
+        channel: `"email"`, or `["push", "email"]` in order of preference. A missing
+            address, a missing consent for the channel, a cap of the channel or a bounce
+            moves on to the next.
+        template: The name of what is sent.
+        variables: What the template gets: constants and references.
+        topic: What it is about, for consent and caps; the journey's if not given.
+        purpose: `marketing` or `transactional`; the journey's if not given.
+        expires_after: How late it may go, counted from the instant the step was
+            reached; by default 24 hours for marketing, never for transactional.
+        on_expired: What follows if it is too late: `skip` or `exit`.
+        on_refused: What follows without consent or address: `skip` or `exit`.
+        on_capped: What a cap does: `skip`, `defer` until it frees up, or `exit`.
+        on_quiet: What quiet hours do: `defer` until they end, `skip`, or `exit`.
+    """
+
+    type: Literal["send"] = field(default="send", kw_only=True)
+    channel: Channels
+    template: Annotated[str, Field(min_length=1, max_length=128)]
+    _: KW_ONLY
+    variables: Values = field(default_factory=dict)
+    topic: Id | None = None
+    purpose: Purpose | None = None
+    expires_after: Duration | Literal["never"] | None = None
+    on_expired: Literal["skip", "exit"] = "skip"
+    on_refused: Literal["skip", "exit"] = "skip"
+    on_capped: Literal["skip", "defer", "exit"] = "skip"
+    on_quiet: Literal["defer", "skip", "exit"] = "defer"
+
+    @property
+    def slug(self) -> str:
+        """`send-email-cart-reminder`."""
+        return slug("send", self.channel[0], self.template)
+
+
+@definition
+class Wait(_Step):
+    """Wait for a while, or until an instant.
+
+    The due instant is computed once, on arrival, and kept.
+
+    Attributes:
+        due: `hours(48)` is elapsed time, `days(2)` the same local time two days
+            later; `Until(…)` an instant.
+        on_past: If the instant has passed on arrival: `proceed`, `skip_step` (pass over
+            the step behind this one as well) or `exit`.
+        on_missing: If the instant's attribute is missing: `exit`, `proceed` or
+            `skip_step`.
+    """
+
+    type: Literal["wait"] = field(default="wait", kw_only=True)
+    due: Due
+    _: KW_ONLY
+    on_past: Literal["proceed", "skip_step", "exit"] = "proceed"
+    on_missing: Literal["exit", "proceed", "skip_step"] = "exit"
+
+    @property
+    def slug(self) -> str:
+        """`wait-2d`, `wait-until-20-00`."""
+        if isinstance(self.due, Until):
+            return slug("wait-until", self.due.slug.replace(":", "-"))
+        return slug("wait", Duration.parse(self.due).short)
+
+    waits: ClassVar[bool] = True
+
+    @property
+    def passes_over(self) -> bool:
+        """With `skip_step`, if its instant has passed or is missing."""
+        return (
+            isinstance(self.due, Until)
+            and self.due.instant is not None
+            and "skip_step" in (self.on_past, self.on_missing)
+        )
+
+
+@definition
+class WaitFor(_Step):
+    """Wait for the first of several things to happen.
+
+    A condition that holds on arrival is taken at once. An event counts from the
+    arrival on or, with `since`, from the arrival at an earlier step.
+
+    Attributes:
+        paths: What may happen, and what follows; the first in time wins, ties in order.
+        timeout: A duration, or an instant; without one the wait has no end of its own.
+        otherwise: What follows when the time is up.
+        since: The id of an earlier step: the first matching event from the arrival
+            there counts, even if it came before this step was reached.
+        on_missing: If the timeout's attribute is missing: `exit`, `proceed` (as if the
+            time were up).
+    """
+
+    type: Literal["wait_for"] = field(default="wait_for", kw_only=True)
+    paths: Annotated[Sequence[When], AfterValidator(tuple), Field(min_length=1)]
+    _: KW_ONLY
+    timeout: Due | None = None
+    otherwise: StepSequence = ()
+    since: Id | None = None
+    on_missing: Literal["exit", "proceed"] = "exit"
+
+    @property
+    def slug(self) -> str:
+        """`wait-for-order.placed`."""
+        names = [p.when.name for p in self.paths if isinstance(p.when, EventTrigger)]
+        return slug("wait-for", names[0] if names else "condition")
+
+    waits: ClassVar[bool] = True
+
+    @property
+    def ways(self) -> Sequence[StepSequence]:
+        """The paths and, if there is a timeout, what follows it."""
+        late = () if self.timeout is None else (self.otherwise,)
+        return (*(path.steps for path in self.paths), *late)
+
+
+@definition
+class Branch(_Step):
+    """Take the first path whose condition holds.
+
+    Attributes:
+        paths: The ways on, asked in order.
+        otherwise: What follows if none holds.
+    """
+
+    type: Literal["branch"] = field(default="branch", kw_only=True)
+    paths: Annotated[Sequence[When], AfterValidator(tuple), Field(min_length=1)]
+    _: KW_ONLY
+    otherwise: StepSequence = ()
+
+    slug: ClassVar[str] = "branch"
+
+    @property
+    def ways(self) -> Sequence[StepSequence]:
+        """The paths, and what follows if none is taken."""
+        return (*(path.steps for path in self.paths), self.otherwise)
+
+    def __post_init__(self) -> None:
+        """Refuse a trigger where nobody waits for it."""
+        for path in self.paths:
+            if isinstance(path.when, EventTrigger):
+                raise ValueError(  # noqa: TRY004 - pydantic reports it with the field
+                    f"on({path.when.name!r}) can't be asked in a Branch, which decides at "
+                    "once; use WaitFor"
+                )
+
+
+@definition
+class Split(_Step):
+    """Send shares of the customers different ways, each customer always the same way.
+
+    Attributes:
+        arms: The ways; their weights add up to 100.
+        on_reentry: On another run of the same customer the arm stays (`sticky`) or is
+            drawn anew (`redraw`).
+    """
+
+    type: Literal["split"] = field(default="split", kw_only=True)
+    arms: Annotated[Sequence[Arm], AfterValidator(tuple), Field(min_length=1)]
+    _: KW_ONLY
+    on_reentry: Literal["sticky", "redraw"] = "sticky"
+
+    slug: ClassVar[str] = "split"
+
+    @property
+    def ways(self) -> Sequence[StepSequence]:
+        """The arms."""
+        return tuple(arm.steps for arm in self.arms)
+
+    def __post_init__(self) -> None:
+        """Refuse weights that don't add up, and names that appear twice."""
+        total = sum(round(arm.weight * 100) for arm in self.arms)
+        if total != 10_000:
+            raise ValueError(
+                f"the weights of a Split must add up to 100, these make {total / 100:g}"
+            )
+        names = [arm.name for arm in self.arms]
+        if len(set(names)) < len(names):
+            raise ValueError(f"the arms of a Split need names of their own: {names}")
+
+
+@definition
+class Update(_Step):
+    """Write to the customer's profile.
+
+    Attributes:
+        values: Attributes and their new values; `None` removes one.
+    """
+
+    type: Literal["update"] = field(default="update", kw_only=True)
+    values: Annotated[Values, Field(min_length=1)]
+
+    @property
+    def slug(self) -> str:
+        """`update-plan`."""
+        return slug("update", *list(self.values)[:2])
+
+
+@definition
+class Emit(_Step):
+    """Let an event happen to this customer; all their journeys hear it.
+
+    Attributes:
+        name: The event's name.
+        properties: What it carries: constants and references.
+        public: Whether it is published to the outside as well.
+    """
+
+    type: Literal["emit"] = field(default="emit", kw_only=True)
+    name: EventName
+    properties: Values = field(default_factory=dict)
+    _: KW_ONLY
+    public: bool = False
+
+    @property
+    def slug(self) -> str:
+        """`emit-cart.rescued`."""
+        return slug("emit", self.name)
+
+
+@definition
+class Exit(_Step):
+    """End the run here.
+
+    Attributes:
+        reason: What reports and traces call it.
+    """
+
+    type: Literal["exit"] = field(default="exit", kw_only=True)
+    reason: Reason = "exit"
+
+    @property
+    def slug(self) -> str:
+        """`exit`, `exit-not-interested`."""
+        return slug("exit") if self.reason == "exit" else slug("exit", self.reason)
+
+    ends: ClassVar[bool] = True
+
+
+Step = Annotated[
+    Send | Wait | WaitFor | Branch | Split | Update | Emit | Exit, Discriminator("type")
+]

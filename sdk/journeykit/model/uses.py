@@ -1,0 +1,110 @@
+"""Every condition and value of a journey, and what it can know where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import Any, NamedTuple
+
+from journeykit.model.conditions import Condition, Expression
+from journeykit.model.definition import is_definition
+from journeykit.model.journey import ExitRule, Goal, Journey
+from journeykit.model.steps import Step, Until, When
+from journeykit.model.triggers import ApiTrigger, EventTrigger
+
+
+class Use(NamedTuple):
+    """A condition or a value, where it stands.
+
+    Attributes:
+        text: The condition or value.
+        what: How to call its place.
+        item: The definition that holds it.
+        step: The step's id; empty if it is no step's.
+        event: The event that `event` would be; None: there is none.
+        has_entry: Whether there is an `entry`.
+    """
+
+    text: Condition | Expression
+    what: str
+    item: object
+    step: str = ""
+    event: str | None = None
+    has_entry: bool = True
+
+
+def uses_of(journey: Journey) -> Iterator[Use]:
+    """Yield them in document order."""
+    for trigger in journey.triggers:
+        if isinstance(trigger, ApiTrigger):
+            if trigger.where is not None:
+                yield Use(trigger.where, "an api trigger", trigger)
+        elif trigger.where is not None:
+            yield Use(
+                trigger.where,
+                "a journey's trigger",
+                trigger,
+                event=trigger.name,
+                has_entry=False,
+            )
+    if journey.key is not None:
+        # It is asked of any event that may concern a run, whatever its name.
+        yield Use(journey.key, "a key", journey, event="", has_entry=False)
+    for goal in journey.goals:
+        yield from _when(goal.when, "a goal", goal)
+        yield from _worth(goal)
+    for rule in journey.exit_rules:
+        yield from _when(exits_when(rule), "an exit rule", rule)
+    for step in journey.walk():
+        for use in _of_step(step):
+            yield use._replace(step=step.id or "")
+
+
+def exits_when(
+    rule: ExitRule | EventTrigger | Condition,
+) -> EventTrigger | Condition:
+    """What an exit rule waits for, in whichever form it was given."""
+    return rule.when if isinstance(rule, ExitRule) else rule
+
+
+def _when(
+    when: EventTrigger | Condition, what: str, item: object, *, bare: str = ""
+) -> Iterator[Use]:
+    if isinstance(when, Condition):
+        yield Use(when, bare or f"{what} without a trigger", item)
+    elif when.where is not None:
+        yield Use(when.where, what, when, event=when.name)
+
+
+def _worth(goal: Goal) -> Iterator[Use]:
+    if isinstance(goal.value, Expression):
+        event = goal.when.name if isinstance(goal.when, EventTrigger) else None
+        yield Use(goal.value, "a goal without a trigger", goal, event=event)
+
+
+def _of_step(step: Step) -> Iterator[Use]:
+    """Look through the fields of a step, of whatever kind it is."""
+    name = type(step).__name__
+    what = f"an {name}" if name[0] in "AEIOU" else f"a {name}"
+    for field in fields(step):
+        place = f"{what}'s {field.name}" if field.name == "timeout" else what
+        yield from _inside(getattr(step, field.name), place, step)
+
+
+def _inside(value: Any, what: str, item: object) -> Iterator[Use]:
+    """Find conditions and references in a field, but not in the steps that it nests."""
+    match value:
+        case Condition() | Expression():
+            yield Use(value, what, item)
+        case When():
+            bare = f"{what} without a trigger" if what == "a WaitFor" else what
+            yield from _when(value.when, what, value, bare=bare)
+        case Until():
+            yield from _inside(value.instant, what, item)
+        case Mapping():
+            for part in value.values():
+                yield from _inside(part, what, item)
+        case list() | tuple():
+            for part in value:
+                if not is_definition(part) or isinstance(part, When):
+                    yield from _inside(part, what, item)

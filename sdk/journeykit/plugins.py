@@ -1,0 +1,366 @@
+"""Finds the plugins, and collects once what they contribute.
+
+Installed plugins are the entry points of the group `journeykit`. What is built in
+is loaded by the same code and uses the same hooks.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.metadata import (
+    Distribution,
+    EntryPoint,
+    PackageNotFoundError,
+    entry_points,
+)
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import pluggy
+
+from journeykit import hookspecs
+from journeykit.channels import ANY, Channel
+from journeykit.errors import (
+    DefinitionError,
+    PluginConflict,
+    PluginLoadError,
+    UnknownChannel,
+)
+from journeykit.hookspecs import PROJECT
+
+if TYPE_CHECKING:  # a runtime that has no command line need not load click
+    import click
+
+# Named, not imported: built-ins stand above this module and are found, like others.
+BUILT_IN = tuple(
+    EntryPoint(name, f"journeykit.builtin.{name}", PROJECT)
+    for name in ("console", "file")
+)
+
+
+class PluginManager(pluggy.PluginManager):
+    """pluggy's manager, which also knows each plugin's distribution."""
+
+    def __init__(self) -> None:
+        """Know the hooks and no plugin yet."""
+        super().__init__(PROJECT)
+        self.add_hookspecs(hookspecs)
+        self._distributions: dict[str, Distribution | None] = {}
+
+    def load(self, entry_point: EntryPoint, dist: Distribution | None) -> None:
+        """Import what an entry point names, and register it under its name.
+
+        Raises:
+            PluginConflict: Another plugin has that name.
+            PluginLoadError: It can't be imported, or does not match the hooks.
+        """
+        name = entry_point.name
+        culprit = _describe(name, dist)
+        if self.has_plugin(name):
+            raise PluginConflict(
+                f"two plugins are named {name!r}: {self.describe(name)} and {culprit}; "
+                "uninstall one"
+            )
+        try:
+            plugin = entry_point.load()
+            self.register(plugin, name)
+        except Exception as err:  # whatever a stranger's module may raise
+            raise PluginLoadError(
+                f"plugin {culprit} can't be loaded: {_cause(err)}; "
+                f"repair or uninstall it, or leave it out: {without(name)}"
+            ) from err
+        self._distributions[name] = dist
+        if not self.get_hookcallers(plugin):
+            raise PluginLoadError(
+                f"plugin {culprit} implements no hook: mark its functions with "
+                f"@hookimpl; hooks: {', '.join(self.hook_names())}; "
+                f"or leave it out: {without(name)}"
+            )
+
+    def describe(self, name: str) -> str:
+        """Return a plugin's name with its distribution and version, for messages."""
+        return _describe(name, self.distribution(name))
+
+    def distribution(self, name: str) -> Distribution | None:
+        """Return a plugin's distribution; None if it was registered by hand."""
+        return self._distributions.get(name)
+
+    def hook_names(self) -> Sequence[str]:
+        """Return the names of the hooks that there are, sorted."""
+        return sorted(n for n, hook in vars(self.hook).items() if hook.has_spec())
+
+    def check_pending(self) -> None:
+        """Refuse a hook that does not exist, and name the one that was meant.
+
+        Raises:
+            PluginLoadError: A plugin implements an unknown hook.
+        """
+        try:
+            super().check_pending()
+        except pluggy.PluginValidationError as err:
+            plugin = self.get_name(err.plugin) or ""
+            callers = self.get_hookcallers(err.plugin) or ()
+            wrong = next(hook.name for hook in callers if not hook.has_spec())
+            close = get_close_matches(wrong, self.hook_names(), n=1)
+            way_out = (
+                f"did you mean {close[0]!r}?"
+                if close
+                else f"hooks: {', '.join(self.hook_names())}"
+            )
+            raise PluginLoadError(
+                f"plugin {self.describe(plugin)} implements the unknown hook "
+                f"{wrong!r}; {way_out} Or leave it out: {without(plugin)}"
+            ) from err
+
+    def contributions(self, hook: str) -> Iterator[tuple[str, object]]:
+        """Yield what each plugin contributes to a hook, with the plugin's name.
+
+        Raises:
+            PluginLoadError: A plugin's hook fails.
+        """
+        plugins = self.list_name_plugin()
+        for name, plugin in plugins:
+            # One at a time, since pluggy's answer does not say whose it is.
+            others = [other for _, other in plugins if other is not plugin]
+            call = self.subset_hook_caller(hook, remove_plugins=others)
+            try:
+                found = [item for items in call() for item in items]
+            except Exception as err:  # whatever a stranger's hook may raise
+                raise PluginLoadError(
+                    f"plugin {self.describe(name)} failed in {hook}: {_cause(err)}; "
+                    f"repair it, or leave it out: {without(name)}"
+                ) from err
+            for item in found:
+                yield name, item
+
+
+def without(name: str) -> str:
+    """What to set, so that all plugins are loaded but the one of this name."""
+    others = {entry_point.name for entry_point in entry_points(group=PROJECT)} - {name}
+    return f"JOURNEYKIT_PLUGINS={','.join(sorted(others)) or 'none'}"
+
+
+def plugin_manager(*, environ: Mapping[str, str] = os.environ) -> PluginManager:
+    """Load what is built in, then what is installed, in the order of names.
+
+    Args:
+        environ: `JOURNEYKIT_PLUGINS` names the installed plugins to load, with commas
+            in between, or is `none`; `JOURNEYKIT_TRACE_HOOKS=1` prints hook calls.
+
+    Raises:
+        PluginError: A plugin can't be loaded, or two have one name.
+    """
+    manager = PluginManager()
+    if environ.get("JOURNEYKIT_TRACE_HOOKS") == "1":
+        manager.add_hookcall_monitoring(_print_call, lambda *_: None)
+    own = _own_distribution()
+    for entry_point in BUILT_IN:
+        manager.load(entry_point, own)
+    for entry_point in _wanted(environ.get("JOURNEYKIT_PLUGINS", "")):
+        manager.load(entry_point, entry_point.dist)
+    manager.check_pending()
+    return manager
+
+
+@dataclass(frozen=True, slots=True)
+class PluginInfo:
+    """What is known of one loaded plugin.
+
+    Attributes:
+        name: Its entry point's name.
+        distribution: The distribution that it came with; empty if with none.
+        version: The distribution's version.
+        hooks: The hooks that it implements.
+        contributes: What came of them, such as `channel email via ses`.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    hooks: Sequence[str]
+    contributes: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """What all plugins contribute, collected once.
+
+    Attributes:
+        channels: By the channel's name and the provider's.
+        commands: For the command line, by name.
+        plugins: What is loaded: the built-in ones, then the others by name.
+    """
+
+    channels: Mapping[tuple[str, str], Channel]
+    commands: Mapping[str, click.Command]
+    plugins: Sequence[PluginInfo]
+
+    @classmethod
+    def from_plugins(cls, manager: PluginManager) -> Registry:
+        """Call each hook once and refuse what can't stand side by side.
+
+        Raises:
+            PluginConflict: Two plugins contribute something of one name.
+            PluginLoadError: A hook fails, or yields what it must not.
+        """
+        channels = _collect(manager, "journeykit_channels", _read_channel)
+        commands = _collect(manager, "journeykit_cli", _read_command)
+        labels = [(c.plugin, c.label) for c in channels.values()]
+        labels += [(c.plugin, c.label) for c in commands.values()]
+        return cls(
+            channels=_values(channels),
+            commands=_values(commands),
+            plugins=tuple(
+                PluginInfo(
+                    name=name,
+                    distribution=dist.name if dist else "",
+                    version=dist.version if dist else "",
+                    hooks=tuple(
+                        sorted(h.name for h in manager.get_hookcallers(plugin) or ())
+                    ),
+                    contributes=tuple(label for by, label in labels if by == name),
+                )
+                for name, plugin in manager.list_name_plugin()
+                for dist in [manager.distribution(name)]
+            ),
+        )
+
+    def channel(self, name: str, provider: str | None = None) -> Channel:
+        """Return who carries a channel.
+
+        A channel that carries any is meant only where its provider is named, either
+        as `provider` or as the channel itself (`console`); otherwise every misspelt
+        channel would find a carrier.
+
+        Raises:
+            UnknownChannel: No installed plugin provides it.
+            DefinitionError: Several providers do, and none is named.
+        """
+        if provider is not None:
+            for key in ((name, provider), (ANY, provider)):
+                if key in self.channels:
+                    return self.channels[key]
+            raise UnknownChannel(
+                f"no installed plugin provides channel {name!r} by provider "
+                f"{provider!r}; installed: {self._installed()}"
+            )
+        providers = [who for carried, who in self.channels if carried == name]
+        if len(providers) > 1:
+            raise DefinitionError(
+                f"channel {name!r} has several providers; say which one carries it: "
+                f"{_quoted(providers)}"
+            )
+        key = (name, providers[0]) if providers else (ANY, name)
+        if key not in self.channels:
+            raise UnknownChannel(
+                f"no installed plugin provides channel {name!r}; "
+                f"installed: {self._installed()}"
+            )
+        return self.channels[key]
+
+    def _installed(self) -> str:
+        return _quoted(who if name == ANY else name for name, who in self.channels)
+
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class _Contribution(Generic[Value]):
+    """One thing that a plugin contributes, and how to call it in a message."""
+
+    plugin: str
+    label: str
+    value: Value
+
+
+def _collect(
+    manager: PluginManager,
+    hook: str,
+    read: Callable[[object], tuple[Key, str, Value]],
+) -> dict[Key, _Contribution[Value]]:
+    found: dict[Key, _Contribution[Value]] = {}
+    for plugin, item in manager.contributions(hook):
+        try:
+            key, label, value = read(item)
+        except TypeError as err:
+            raise PluginLoadError(
+                f"plugin {manager.describe(plugin)} yields {item!r} from {hook}: {err}"
+            ) from err
+        if key in found:
+            raise PluginConflict(
+                f"two plugins contribute {label}: "
+                f"{manager.describe(found[key].plugin)} and "
+                f"{manager.describe(plugin)}; uninstall one, "
+                f"or leave it out: {without(plugin)}"
+            )
+        found[key] = _Contribution(plugin, label, value)
+    return found
+
+
+def _values(found: Mapping[Key, _Contribution[Value]]) -> Mapping[Key, Value]:
+    return MappingProxyType({key: item.value for key, item in found.items()})
+
+
+def _read_channel(item: object) -> tuple[tuple[str, str], str, Channel]:
+    if not isinstance(item, Channel):
+        raise TypeError("yield an instance of a subclass of Channel")
+    if not getattr(item, "name", ""):
+        raise TypeError("give it a `name`, the channel that journeys name")
+    provider = item.provider or item.name
+    return (item.name, provider), f"channel {item.name} via {provider}", item
+
+
+def _read_command(item: object) -> tuple[str, str, click.Command]:
+    from click import Command  # whoever yields a command has loaded click already
+
+    if not isinstance(item, Command) or not item.name:
+        raise TypeError("yield a click command that has a name")
+    return item.name, f"command {item.name}", item
+
+
+def _own_distribution() -> Distribution | None:
+    try:
+        return Distribution.from_name(PROJECT)
+    except PackageNotFoundError:  # run from a bundle that was stripped of metadata
+        return None
+
+
+def _wanted(choice: str) -> Sequence[EntryPoint]:
+    """Return the installed entry points that `JOURNEYKIT_PLUGINS` chooses."""
+    if choice.strip() == "none":
+        return ()
+    installed = sorted(entry_points(group=PROJECT), key=lambda e: (e.name, e.value))
+    names = {name.strip() for name in choice.split(",")} - {""}
+    missing = names - {entry_point.name for entry_point in installed}
+    if missing:
+        raise PluginLoadError(
+            f"JOURNEYKIT_PLUGINS names {_quoted(missing)}, which is not installed; "
+            f"installed: {_quoted(e.name for e in installed) or 'none'}"
+        )
+    return [e for e in installed if not names or e.name in names]
+
+
+def _describe(name: str, dist: Distribution | None) -> str:
+    return f"{name!r} ({f'{dist.name} {dist.version}' if dist else 'no distribution'})"
+
+
+def _cause(err: Exception) -> str:
+    return f"{type(err).__name__}: {' '.join(str(err).split())}"
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(repr(name) for name in sorted(set(names)))
+
+
+def _print_call(
+    hook: str, impls: Sequence[pluggy.HookImpl], arguments: Mapping[str, object]
+) -> None:
+    given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    for impl in impls:
+        sys.stderr.write(f"{impl.plugin_name}: {hook}({given})\n")

@@ -1,0 +1,60 @@
+"""The test kit: journeys against a virtual clock, and what an author asserts on.
+
+Everything public is here, loaded when it is first used, so that the pytest plugin, which
+every test run of every user imports, costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from journeykit.testing.channels import (
+        RecordingChannel as RecordingChannel,
+        SentMessage as SentMessage,
+        deliver as deliver,
+    )
+    from journeykit.testing.factories import (
+        delivery_event as delivery_event,
+        make_event as make_event,
+        make_profile as make_profile,
+    )
+    from journeykit.testing.record import Traced as Traced
+    from journeykit.testing.report import (
+        JourneyReport as JourneyReport,
+        Report as Report,
+    )
+    from journeykit.testing.simulator import (
+        Simulator as Simulator,
+        simulate as simulate,
+    )
+
+_PLACES = {
+    "channels": "RecordingChannel SentMessage deliver",
+    "factories": "delivery_event make_event make_profile",
+    "record": "Traced",
+    "report": "JourneyReport Report",
+    "simulator": "Simulator simulate",
+}
+_MODULE_OF = {
+    name: f"journeykit.testing.{module}"
+    for module, names in _PLACES.items()
+    for name in names.split()
+}
+
+__all__ = sorted(_MODULE_OF)  # noqa: PLE0605 - one table says what is where
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first asked for (PEP 562)."""
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module 'journeykit.testing' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(module), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names, loaded or not."""
+    return __all__

@@ -1,0 +1,289 @@
+"""A workspace: the folder in which a team keeps its journeys and what they share.
+
+    journeykit.toml     its name, who carries which channel, what is paused
+    journeys/           *.py, *.yaml, *.json
+    policies.py         or policies.yaml; so too touchpoints and objectives
+    schemas.py          what events and profiles hold, as pydantic models
+    templates/          what is sent
+
+Python files are run, each by itself; every Journey at the top level of one counts. All
+problems of all files are collected before any is raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel
+
+from journeykit.channels import ANY, Channel
+from journeykit.engine.catalog import Catalog, State
+from journeykit.engine.guards import ChannelRules
+from journeykit.errors import (
+    DefinitionError,
+    InputError,
+    InvalidJourney,
+    Problem,
+    Source,
+    UnknownChannel,
+)
+from journeykit.model.check import Issue, Schemas, check
+from journeykit.model.definition import placed
+from journeykit.model.issues import by_weight, issue
+from journeykit.model.journey import Journey
+from journeykit.model.mapping import Objective, Touchpoint
+from journeykit.model.policies import Policies
+from journeykit.model.steps import Send
+from journeykit.plugins import Registry
+from journeykit.workspace.reading import SETTINGS, Reading, line_of, meant
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """What is in the folder, each part of it right by itself.
+
+    Attributes:
+        path: The folder.
+        name: What people call it; the folder's name if not given.
+        journeys: In the order of their files; those without a time zone have the
+            workspace's.
+        policies: The rules of sending; none if there is no file.
+        touchpoints: Where customers and company meet.
+        objectives: What the journeys serve.
+        templates: The names in `templates/`, without their endings.
+        providers: Who carries a channel, by channel.
+        settings: What is set for a provider, by provider.
+        states: Journeys that are not simply live.
+        schemas: What events and profiles hold.
+    """
+
+    path: Path
+    name: str
+    journeys: Sequence[Journey] = ()
+    policies: Policies = field(default_factory=Policies)
+    touchpoints: Sequence[Touchpoint] = ()
+    objectives: Sequence[Objective] = ()
+    templates: frozenset[str] = frozenset()
+    providers: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    states: Mapping[str, State] = field(default_factory=dict)
+    schemas: Schemas = field(default_factory=Schemas)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a workspace.
+
+        Raises:
+            InputError: The folder is no workspace.
+            InvalidJourney: Something in it is wrong; the issues of all files.
+        """
+        folder = Path(path)
+        if not _is_file(folder / SETTINGS):
+            what = "has no journeykit.toml" if folder.is_dir() else "is no folder"
+            raise InputError(
+                f"{what}, so it is no workspace; `journeykit init {folder}` makes one",
+                place=str(folder),
+            )
+        try:
+            return cls._read(folder)
+        except OSError as error:  # such as a folder that nobody may open
+            place = str(error.filename or folder)
+            raise InputError(f"can't be read: {error.strerror}", place=place) from error
+
+    @classmethod
+    def _read(cls, folder: Path) -> Self:
+        reading = Reading(folder)
+        settings = reading.settings()
+        no_rules = placed(Policies(), Source(str(folder / "policies.yaml"), 1))
+        loaded = cls(
+            path=folder,
+            name=settings.name or folder.resolve().name,
+            journeys=reading.journeys(settings),
+            policies=reading.one("policies", Policies, no_rules),
+            touchpoints=reading.several("touchpoints", Touchpoint),
+            objectives=reading.several("objectives", Objective),
+            templates=reading.templates(),
+            providers=settings.channels,
+            settings=settings.settings,
+            states=settings.states,
+            schemas=reading.schemas(),
+        )
+        if reading.problems:
+            raise _refusal(folder, reading.problems)
+        return loaded
+
+    def journey(self, id: str) -> Journey:
+        """The journey of this id.
+
+        Raises:
+            InputError: There is none; the message names the one spelled alike.
+        """
+        for journey in self.journeys:
+            if journey.id == id:
+                return journey
+        known = [journey.id for journey in self.journeys]
+        raise InputError(
+            f"there is no journey {id!r}; {meant(id, known)}", place=str(self.path)
+        )
+
+    def check(self, registry: Registry | None = None) -> list[Issue]:
+        """List what is wrong; without a registry nobody knows who carries a channel."""
+        issues: list[Issue] = []
+        carried: set[str] | None = None
+        if registry is not None:
+            carriers, issues = self._carriers(registry)
+            carried = {*carriers, *(name for name, _ in registry.channels)} - {ANY}
+        if not (self.path / "journeys").is_dir():
+            place = Source(str(self.path / SETTINGS), 1)
+            problem = (
+                "there is no folder journeys/, so nobody enters anything; make one"
+            )
+            issues.append(Issue("warning", problem, place))
+        issues += _without_template(self.journeys, self.templates)
+        found = check(
+            self.journeys,
+            channels=carried,
+            policies=self.policies,
+            touchpoints=self.touchpoints,
+            objectives=self.objectives,
+            schemas=self.schemas,
+        )
+        return sorted([*issues, *found], key=by_weight)
+
+    def channels(self, registry: Registry) -> dict[str, Channel]:
+        """Say who carries each channel that a journey names, with its settings.
+
+        Raises:
+            InvalidJourney: Somebody is missing, or set up wrongly.
+        """
+        carriers, issues = self._carriers(registry)
+        carried = {*carriers, *(name for name, _ in registry.channels)} - {ANY}
+        for name, send in _sends(self.journeys):
+            if name not in carriers and not any(
+                repr(name) in i.message for i in issues
+            ):
+                way_out = meant(name, carried)
+                message = (
+                    f"nobody carries channel {name!r}; {way_out}"
+                    f"{' Or' if way_out.endswith('?') else '; or'} say who does, in "
+                    f'{SETTINGS} under [channels]: {name} = "console"'
+                )
+                issues.append(issue("error", message, send))
+        if issues:
+            problems = [Problem(i.message, *(i.source or ())) for i in issues]
+            raise _refusal(self.path, problems)
+        return carriers
+
+    def catalog(self, registry: Registry, *, revision: int = 1) -> Catalog:
+        """Compile everything that decides.
+
+        Raises:
+            InvalidJourney: Somebody is missing to carry a channel.
+        """
+        return Catalog.compile(
+            self.journeys,
+            policies=self.policies,
+            channels={
+                name: ChannelRules(channel.address, channel.normalize)
+                for name, channel in self.channels(registry).items()
+            },
+            states=self.states,
+            revision=revision,
+        )
+
+    def _carriers(self, registry: Registry) -> tuple[dict[str, Channel], list[Issue]]:
+        """Find who carries what, and what is wrong with journeykit.toml about it."""
+        carriers: dict[str, Channel] = {}
+        problems: list[str] = []
+        for name in sorted(_used(self.journeys) | self.providers.keys()):
+            provider = self.providers.get(name)
+            try:
+                channel = registry.channel(name, provider)
+                settings = self.settings.get(channel.provider or channel.name, {})
+                carriers[name] = channel.configured(settings)
+                if channel.Settings is not None:  # else it is the installed one itself
+                    own = carriers[name]
+                    own.settings = _placed_at(self.path, own.settings)
+            except UnknownChannel as error:
+                if provider is not None:  # else `check` says it where it is used
+                    problems.append(f"channels.{name}: {error}")
+            except DefinitionError as error:
+                problems.append(f'channels: {error}; write {name} = "…"')
+            except InputError as error:
+                problems.append(f"settings.{error}")
+        providers = {provider for _, provider in registry.channels}
+        problems += [
+            f"settings.{name}: there is no such provider; {meant(name, providers)}"
+            for name in sorted(self.settings.keys() - providers)
+        ]
+        path = self.path / SETTINGS
+        text = path.read_text("utf-8-sig") if problems and path.is_file() else ""
+        return carriers, [
+            Issue("error", problem, Source(str(path), line_of(text, key)))
+            for problem in problems
+            for key in [problem.partition(":")[0]]
+        ]
+
+
+def _placed_at(folder: Path, settings: Any) -> Any:
+    """The settings of a channel, with their relative paths beginning at the folder."""
+    if isinstance(settings, BaseModel):
+        names = list(type(settings).model_fields)
+    else:
+        names = [part.name for part in fields(settings) if part.init]
+    values = {name: getattr(settings, name) for name in names}
+    paths = {name: folder / p for name, p in values.items() if isinstance(p, Path)}
+    if isinstance(settings, BaseModel):
+        return settings.model_copy(update=paths)
+    return replace(settings, **paths)
+
+
+def _without_template(
+    journeys: Iterable[Journey], templates: Collection[str]
+) -> Iterator[Issue]:
+    """Hint at templates without a file; where there is none, they are kept elsewhere."""
+    for journey in journeys if templates else ():
+        for step in journey.walk():
+            # A name that is empty is an error already.
+            if (
+                isinstance(step, Send)
+                and step.template.strip()
+                and step.template not in templates
+            ):
+                yield issue(
+                    "hint",
+                    f"there is no file of template {step.template!r} in templates/; "
+                    f"{meant(step.template, templates)}",
+                    step,
+                    journey=journey.id,
+                    step=step.id or "",
+                )
+
+
+def _used(journeys: Iterable[Journey]) -> set[str]:
+    """The channels that the journeys name."""
+    return {name for name, _ in _sends(journeys)}
+
+
+def _sends(journeys: Iterable[Journey]) -> Iterator[tuple[str, Send]]:
+    """Each channel that a Send names, with it."""
+    for journey in journeys:
+        for step in journey.walk():
+            if isinstance(step, Send):
+                yield from ((name, step) for name in step.channel)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise InputError(f"can't be read: {error.strerror}", place=str(path)) from error
+
+
+def _refusal(folder: Path, problems: Sequence[Problem]) -> InvalidJourney:
+    count = len(problems)
+    title = f"{folder}: {count} problems" if count > 1 else ""
+    return InvalidJourney(title, issues=problems)

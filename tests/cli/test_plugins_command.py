@@ -1,0 +1,50 @@
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from journeykit.cli.plugins import command
+
+DATA = Path(__file__).parents[1] / "plugins" / "data"
+
+
+@pytest.fixture(autouse=True)
+def _only_shout_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(DATA / "shout")
+    monkeypatch.setenv("JOURNEYKIT_PLUGINS", "shout")
+
+
+def test_plugins_are_listed_in_columns() -> None:
+    lines = CliRunner().invoke(command).stdout.splitlines()
+
+    header, *_, shout = lines
+    assert header.split() == ["name", "version", "distribution", "hooks", "contributes"]
+    assert shout.split() == [
+        *["shout", "1.2", "journeykit-shout"],
+        *["journeykit_channels,", "journeykit_cli"],
+        *["channel", "shout", "via", "shout,", "command", "hello"],
+    ]
+
+
+def test_the_columns_stand_below_each_other() -> None:
+    header, *rows = CliRunner().invoke(command).stdout.splitlines()
+
+    start = header.index("distribution")
+    assert [row[start:].split()[0] for row in rows] == [
+        *["journeykit", "journeykit", "journeykit-shout"]
+    ]
+    assert all(row[start - 1] == " " for row in rows)
+
+
+def test_plugins_are_listed_as_json() -> None:
+    result = CliRunner().invoke(command, ["--json"])
+
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)[-1] == {
+        "name": "shout",
+        "version": "1.2",
+        "distribution": "journeykit-shout",
+        "hooks": ["journeykit_channels", "journeykit_cli"],
+        "contributes": ["channel shout via shout", "command hello"],
+    }

@@ -1,0 +1,160 @@
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jsonschema
+import msgspec
+import pytest
+from jsonschema import Draft202012Validator
+
+from journeykit import (
+    Cap,
+    Catalog,
+    Customer,
+    Event,
+    Goal,
+    Journey,
+    Policies,
+    QuietHours,
+    Reaction,
+    Send,
+    Wait,
+    WakeUp,
+    Window,
+    event,
+    hours,
+    on,
+    react,
+)
+from journeykit.engine.records import TRACE_SCHEMA, TraceRecord, line_of, record_of
+from journeykit.engine.trace import TraceEntry
+
+NOON = datetime(2026, 6, 7, 12, tzinfo=UTC)
+NOON_MS = 1_780_833_600_000
+
+schema = Draft202012Validator(
+    TRACE_SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER
+)
+
+
+def record(entry: TraceEntry) -> dict[str, Any]:
+    found = record_of(entry, customer="ada", revision=3, n=0, now=NOON_MS)
+    return dict(msgspec.to_builtins(found))
+
+
+def test_the_schema_is_a_schema() -> None:
+    Draft202012Validator.check_schema(TRACE_SCHEMA)
+
+
+def test_instants_are_written_as_rfc_3339() -> None:
+    entry = TraceEntry("waiting", NOON_MS, detail={"until": NOON_MS + 1})
+
+    assert record(entry) == {
+        "customer": "ada",
+        "revision": 3,
+        "n": 0,
+        "at": "2026-06-07T12:00:00Z",
+        "now": "2026-06-07T12:00:00Z",
+        "kind": "waiting",
+        "detail": {"until": "2026-06-07T12:00:00.001Z"},
+    }
+
+
+def test_the_fields_of_a_record_are_those_of_the_schema() -> None:
+    names = [field.encode_name for field in msgspec.structs.fields(TraceRecord)]
+
+    assert names == list(TRACE_SCHEMA["properties"])
+
+
+def test_writing_a_decision_down_leaves_it_as_it_was() -> None:
+    entry = TraceEntry("waiting", NOON_MS, detail={"until": NOON_MS})
+
+    record(entry)
+
+    assert entry.detail == {"until": NOON_MS}
+
+
+def test_a_step_named_since_stays_a_name() -> None:
+    entry = TraceEntry("went_on", NOON_MS, reason="event", detail={"since": "wait-2d"})
+
+    assert record(entry)["detail"] == {"since": "wait-2d"}
+
+
+def test_a_line_is_the_record_and_its_end() -> None:
+    entry = TraceEntry("entered", NOON_MS, "winback", 2, "e", "", "")
+
+    line = line_of(entry, customer="ada", revision=3, n=0, now=NOON_MS)
+
+    assert line.endswith(b"}\n")
+    assert line.count(b"\n") == 1
+    assert json.loads(line) == record(entry)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kind": "guessed"},
+        {"kind": "ignored", "reason": "boredom"},
+        {"n": -1},
+        {"at": 1_780_833_600_000},
+        {"until": "2026-06-07T12:00:00Z"},
+    ],
+)
+def test_the_schema_refuses_what_no_line_may_say(wrong: dict[str, Any]) -> None:
+    good = record(TraceEntry("ignored", NOON_MS, reason="duplicate"))
+    schema.validate(good)
+
+    with pytest.raises(jsonschema.ValidationError):
+        schema.validate({**good, **wrong})
+
+
+def test_what_an_explained_run_decides_fits_the_schema() -> None:
+    journey = Journey(
+        "thanks",
+        trigger=on("purchase", where=event.total > 5),
+        steps=[Wait(hours(2)), Send("email", "a"), Wait(hours(8)), Send("email", "b")],
+        goal=Goal(on("purchase", where=event.total > 100), within=hours(48)),
+    )
+    catalog = Catalog.compile(
+        [journey],
+        policies=Policies(
+            caps=[Cap(1, within=hours(24))],
+            quiet_hours=[QuietHours(Window("13:00", "16:00"))],
+        ),
+    )
+    customer: Customer | None = None
+    kinds = set()
+
+    for hour, total in enumerate([3, 10, 10, *[0] * 20]):
+        reaction = step(customer, hour, total, catalog)
+        customer = reaction.customer
+        for n, entry in enumerate(reaction.trace):
+            line = line_of(entry, customer="ada", revision=1, n=n, now=NOON_MS)
+            schema.validate(json.loads(line))
+            kinds.add(entry.kind)
+
+    assert kinds >= {
+        "unmatched",
+        "entered",
+        "waiting",
+        "deferred",
+        "sent",
+        "suppressed",
+    }
+
+
+def step(
+    customer: Customer | None, hour: int, total: int, catalog: Catalog
+) -> Reaction:
+    """A purchase if there is a total, else a wake-up."""
+    now = NOON + timedelta(hours=hour)
+    purchase = Event(
+        id=str(hour),
+        name="purchase",
+        customer="ada",
+        occurred_at=now,
+        received_at=now,
+        properties={"total": total},
+    )
+    stimulus = purchase if total else WakeUp("ada")
+    return react(customer, stimulus, catalog=catalog, now=now, explain=True)

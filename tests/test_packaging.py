@@ -1,0 +1,175 @@
+"""What is installed is what is locked, and what is shipped is what is meant."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tarfile
+import tomllib
+import venv
+import zipfile
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
+    "project"
+]
+
+
+@pytest.fixture(scope="module")
+def lock() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build wheel and sdist without a network."""
+    folder = tmp_path_factory.mktemp("dist")
+    done = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-d", str(folder)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def test_pip_installs_exactly_what_uv_locked(lock: dict[str, Any]) -> None:
+    exported = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8")
+    pins = re.findall(r"^([\w.-]+)==([^ \n]+)", exported, re.MULTILINE)
+    locked = {
+        (package["name"], package["version"])
+        for package in lock["package"]
+        if "editable" not in package["source"]
+    }
+
+    assert set(pins) == locked, "run `make lock`"
+    assert "-e ." in exported.splitlines()
+
+
+def test_the_lock_names_the_public_index_and_nothing_else(lock: dict[str, Any]) -> None:
+    for package in lock["package"]:
+        source = package["source"]
+        assert source in ({"registry": "https://pypi.org/simple"}, {"editable": "."})
+
+        for file in [*package.get("wheels", ()), package.get("sdist")]:
+            if file is not None:
+                assert file["url"].startswith(
+                    "https://files.pythonhosted.org/packages/"
+                )
+                assert file["hash"].startswith("sha256:")
+
+
+def test_the_exported_requirements_name_no_index_and_no_path() -> None:
+    exported = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8")
+
+    assert "://" not in exported
+    assert " @ " not in exported
+    assert "--" not in exported
+
+
+def test_the_lock_was_made_for_these_dependencies(lock: dict[str, Any]) -> None:
+    (package,) = (p for p in lock["package"] if p["name"] == "journeykit")
+    locked = {
+        f"{requirement['name']}{requirement['specifier']}"
+        for requirement in package["metadata"]["requires-dist"]
+        if "marker" not in requirement
+    }
+
+    declared = {d.replace(".yaml", "-yaml") for d in PROJECT["dependencies"]}
+
+    assert declared == locked, "run `make lock`"
+
+
+def test_the_wheel_holds_the_package_and_no_linter_settings(dist: Path) -> None:
+    (wheel,) = dist.glob("*.whl")
+
+    names = zipfile.ZipFile(wheel).namelist()
+
+    metadata = f"journeykit-{PROJECT['version']}.dist-info"
+    assert {name.split("/")[0] for name in names} == {"journeykit", metadata}
+    assert "journeykit/py.typed" in names
+    assert f"{metadata}/licenses/LICENSE" in names
+    assert not [name for name in names if name.endswith("ruff.toml")]
+
+
+def test_the_source_distribution_holds_nothing_but_the_sdk(dist: Path) -> None:
+    (sdist,) = dist.glob("*.tar.gz")
+
+    with tarfile.open(sdist) as archive:
+        names = {name.split("/", 1)[1] for name in archive.getnames()}
+
+    tops = {name.split("/")[0] for name in names}
+    assert tops == {
+        "sdk",
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "PKG-INFO",
+        ".gitignore",
+    }
+
+
+def test_everything_the_package_imports_is_declared() -> None:
+    extras = chain.from_iterable(PROJECT["optional-dependencies"].values())
+    names = [re.split(r"[^\w.-]", d)[0] for d in [*PROJECT["dependencies"], *extras]]
+    # pydantic pins pydantic-core; pytest is needed only where it loads our plugin.
+    declared = {normalized(name) for name in [*names, "pydantic-core", "pytest"]}
+
+    owners = importlib.metadata.packages_distributions()
+    imported = {
+        normalized(owners[top][0])
+        for path in (ROOT / "sdk").rglob("*.py")
+        for top in imports(path) - sys.stdlib_module_names - {"journeykit"}
+    }
+
+    assert "pluggy" in imported
+    assert imported <= declared
+
+
+def normalized(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+def imports(path: Path) -> set[str]:
+    """Return the top-level names that a file imports, wherever in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.slow  # it asks a package index
+def test_the_wheel_alone_runs_in_an_empty_environment(
+    dist: Path, tmp_path: Path
+) -> None:
+    (wheel,) = dist.glob("*.whl")
+    venv.create(tmp_path / "venv", with_pip=True)
+    programs = tmp_path / "venv" / "bin"
+
+    for command in (
+        f"{programs}/python -m pip install --quiet {wheel}",
+        f"{programs}/journeykit init shop",
+        f"cd shop && {programs}/journeykit check",
+    ):
+        done = subprocess.run(
+            command,
+            shell=True,
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
