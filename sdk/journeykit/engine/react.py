@@ -14,13 +14,15 @@ exact.
 **Two instants.** `at` is the instant on the customer's path, by which triggers, waits,
 goals and re-entry are judged. `now` is the wall clock, by which messages are released.
 The customer's clock never runs back: a stimulus happens at `max(received_at, clock)`,
-and a wake-up moves the clock no further than the last wait that it ended. Only what was
-held over for want of budget (200 steps, 32 messages a reaction) happens at an `at`
-before the clock: at its own due instant.
+and a wake-up moves the clock no further than the last wait that it ended, unless it
+finds a journey stopped or resumed. Only what was held over for want of budget (200
+steps, 32 messages a reaction) happens at an `at` before the clock: at its own due
+instant.
 
 **One reaction** goes through these, in this order:
 
-1. *Obey the catalog.* Stopped journeys end; what a pause has parked goes on after 2.
+1. *Obey the catalog.* Nothing moves the runs of a stopped journey any more; they end
+   when the clock has come to `at`. What a pause has parked goes on then.
 2. *Due waits.* What is due before `at` happens first, instant by instant, each at its
    own. An event at exactly a due instant is handled before it: a purchase in the last
    second counts. A wake-up includes what is due now.
