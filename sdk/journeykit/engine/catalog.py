@@ -61,6 +61,7 @@ class Catalog:
         live: Journey to its newest plan.
         guards: The rules of sending.
         max_age: Older events move no journey.
+        certainly_young_ms: Below it an event is young enough in every time zone.
         entries: Event name to the triggers that it may meet, by priority.
         hears: The names of all events that mean something to anybody.
         any_windows: Whether any goal is watched after its run has ended.
@@ -80,6 +81,7 @@ class Catalog:
         self.revision = revision
         self.guards = guards
         self.max_age = max_age
+        self.certainly_young_ms = max_age.shortest_ms()
         self.plans = {(plan.id, plan.version): plan for plan in plans}
         self.live: dict[str, JourneyPlan] = {}
         for plan in plans:

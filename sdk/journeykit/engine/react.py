@@ -245,10 +245,10 @@ class _Reaction:
 
     def _is_too_late(self, occurred_at: int, received_at: int) -> bool:
         """Whether an event is so old that it moves no journey."""
-        max_age = self.catalog.max_age
-        if received_at - occurred_at < max_age.shortest_ms():
+        catalog = self.catalog
+        if received_at - occurred_at < catalog.certainly_young_ms:
             return False
-        return add(occurred_at, max_age, self.draft.zone) <= received_at
+        return add(occurred_at, catalog.max_age, self.draft.zone) <= received_at
 
     def _refuse(self, why: str, detail: dict[str, Any] | None = None) -> None:
         self.refused = why
