@@ -45,11 +45,6 @@ class History:
         return MappingProxyType(self._customers)
 
     @property
-    def keeps_trace(self) -> bool:
-        """Whether trace and commands are kept."""
-        return self._record.keeps
-
-    @property
     def counts(self) -> Mapping[tuple[str, str, str], int]:
         """How often each (journey, kind, reason) was decided, whether kept or not."""
         return MappingProxyType(self._record.counts)
