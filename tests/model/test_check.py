@@ -46,9 +46,8 @@ from journeykit import (
     on,
     profile,
 )
-from journeykit.engine.limits import STEPS_PER_SPRINT
 from journeykit.model.check import Issue, Schemas, check
-from journeykit.model.flow import MOST_STEPS
+from journeykit.model.rules import STEPS_PER_SPRINT
 
 YES = Condition.parse("true")
 ALLOWED = (ConsentDefault("allow"),)
@@ -407,7 +406,7 @@ def test_a_hundred_steps_without_a_wait_are_the_most() -> None:
 
     issue = only("error", journey(*updates))
 
-    assert MOST_STEPS == STEPS_PER_SPRINT
+    assert STEPS_PER_SPRINT == 100
     assert issue.step == "update-100"
     assert issue.message.startswith("more than 100 steps without a wait")
     assert not found(journey(*updates[:100]))

@@ -25,6 +25,7 @@ from journeykit.model.events import (
     MESSAGE_UNSUBSCRIBED,
     PROFILE_UPDATED,
 )
+from journeykit.model.rules import ID, ID_LENGTH, PURPOSES
 
 
 def learned(draft: Draft, happening: Happening, guards: Guards) -> bool:
@@ -91,7 +92,7 @@ def _name(
     value = properties.get(field)
     if value is None or value == "":
         return ""
-    if not isinstance(value, str) or _NAME.fullmatch(value) is None:
+    if not isinstance(value, str) or len(value) > ID_LENGTH or not _is_id(value):
         return None
     return value if not among or value in among else None
 
@@ -167,10 +168,7 @@ def _failed(draft: Draft, properties: Mapping[str, Any], guards: Guards) -> bool
     return True
 
 
-PURPOSES = ("marketing", "transactional")
-
-# A channel, a topic or a purpose, as `journeykit.model.names.Id` allows them.
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_is_id = re.compile(ID).fullmatch
 
 _LEARN: dict[str, Callable[[Draft, Mapping[str, Any], Guards], bool]] = {
     PROFILE_UPDATED: _profile,

@@ -10,7 +10,6 @@ KB = 1024
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 
-STEPS_PER_SPRINT = 100  # steps without a wait in between: beyond it is a loop
 STEPS_PER_REACTION = 200  # what is over waits for the next wake-up, so that one
 SENDS_PER_REACTION = 32  # customer can't hold up everybody else in the batch
 EMIT_GENERATIONS = 4  # an event that causes an event that causes …

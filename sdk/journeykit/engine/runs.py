@@ -24,12 +24,12 @@ from journeykit.engine import enter
 from journeykit.engine.catalog import Catalog
 from journeykit.engine.customer import Enrollment
 from journeykit.engine.draft import Draft, Run
-from journeykit.engine.limits import STEPS_PER_SPRINT
 from journeykit.engine.moves import Go, Leave, Move, Stand, Stay
 from journeykit.engine.plan import JourneyPlan
 from journeykit.engine.release import try_release
 from journeykit.engine.steps import Send
 from journeykit.errors import IllegalTransition
+from journeykit.model.rules import STEPS_PER_SPRINT
 
 Situation = Literal["waiting", "standing", "arriving", "parked", "held_out"]
 

@@ -27,12 +27,12 @@ from journeykit.engine.limits import (
 from journeykit.engine.moves import STAND, Go, Leave, Move, Stay
 from journeykit.engine.values import Document, Values
 from journeykit.model.durations import Duration
+from journeykit.model.rules import MARKETING_EXPIRES
 
 LayOut = Callable[[Sequence[Document], str | None], str | None]
 """Compile steps that are followed by a step id, and return the id of the first."""
 
 Paths = frozenset[tuple[str | int, ...]]
-DAY = Duration(ms=24 * 3_600_000)
 
 
 class Step:
@@ -114,7 +114,7 @@ class Send(Step):
     def expiry(self, purpose: str) -> Duration | None:
         """How late the message may go; a day for marketing unless it says otherwise."""
         if self.expires_after is None and not self.never_expires:
-            return DAY if purpose == "marketing" else None
+            return MARKETING_EXPIRES if purpose == "marketing" else None
         return self.expires_after
 
 

@@ -23,9 +23,9 @@ from journeykit.engine.limits import (
     ENTRY_BYTES,
     PROFILE_BYTES,
     PROFILE_KEYS,
-    STEPS_PER_SPRINT,
 )
 from journeykit.engine.trace import TraceEntry
+from journeykit.model.rules import STEPS_PER_SPRINT
 
 ANY = "*"
 

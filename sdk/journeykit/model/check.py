@@ -16,12 +16,13 @@ from pydantic import BaseModel
 from journeykit.model import cel, events
 from journeykit.model.conditions import Condition, expr_of
 from journeykit.model.definition import source_of
-from journeykit.model.durations import Duration, hours
+from journeykit.model.durations import Duration
 from journeykit.model.flow import emits, flow_issues
 from journeykit.model.issues import Issue, by_weight, issue, meant
 from journeykit.model.journey import Journey
 from journeykit.model.mapping import Objective, Touchpoint
 from journeykit.model.policies import Policies
+from journeykit.model.rules import MARKETING_EXPIRES
 from journeykit.model.schemas import check_condition
 from journeykit.model.steps import Emit, Send, Step, Until, Wait, WaitFor
 from journeykit.model.triggers import EventTrigger
@@ -30,7 +31,6 @@ from journeykit.model.week import WEEK, longest_closed, open_minutes
 
 __all__ = ["Issue", "Schemas", "check"]
 
-_MARKETING_EXPIRES = hours(24)
 _RESERVED = frozenset({events.PROFILE_UPDATED, events.CONSENT_CHANGED})
 
 
@@ -326,7 +326,7 @@ def _sends(journey: Journey, world: _World) -> Iterator[Issue]:
         purpose = step.purpose or journey.purpose
         expires = step.expires_after
         if expires is None and purpose == "marketing":
-            expires = _MARKETING_EXPIRES
+            expires = MARKETING_EXPIRES
         if not isinstance(expires, Duration) or world.policies is None:
             continue
         for channel in step.channel:

@@ -16,6 +16,7 @@ from journeykit.model.durations import Duration
 from journeykit.model.events import MESSAGE
 from journeykit.model.issues import Issue, Level, issue, meant
 from journeykit.model.journey import Journey
+from journeykit.model.rules import STEPS_PER_SPRINT
 from journeykit.model.steps import (
     Branch,
     Due,
@@ -28,9 +29,6 @@ from journeykit.model.steps import (
     _Step,
 )
 from journeykit.model.triggers import EventTrigger
-
-MOST_STEPS = 100
-"""Steps without a wait in between; at run time more is a loop, and fails."""
 
 
 @dataclass(frozen=True)
@@ -172,10 +170,10 @@ class _Walk:
         return _joined(ends), found
 
     def issues(self, step: _Step, here: _Here) -> Iterator[Issue]:
-        if here.steps == MOST_STEPS:
+        if here.steps == STEPS_PER_SPRINT:
             yield self.issue(
                 "error",
-                f"more than {MOST_STEPS} steps without a wait: at run time that is "
+                f"more than {STEPS_PER_SPRINT} steps without a wait: at run time that is "
                 "taken for a loop and fails; add a Wait",
                 step,
             )

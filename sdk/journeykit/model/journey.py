@@ -21,9 +21,10 @@ from journeykit.model.definition import (
     source_of,
 )
 from journeykit.model.durations import Duration
-from journeykit.model.names import Id, Percent, Purpose, Reason, Stage, ZoneName
-from journeykit.model.steps import Instant, Step, StepSequence, WaitFor, _Step
-from journeykit.model.triggers import ApiTrigger, EventTrigger, Trigger
+from journeykit.model.names import Id, Percent, Reason, Stage, ZoneName
+from journeykit.model.rules import Purpose
+from journeykit.model.steps import Instant, Step, StepSequence, _Step
+from journeykit.model.triggers import EventTrigger, Trigger
 
 
 def _many(value: object) -> object:
@@ -343,15 +344,3 @@ def _named_goals(goals: Sequence[Goal]) -> tuple[Goal, ...]:
         rebuilt(goal, lambda node, name=name: {"id": name})  # type: ignore[misc]
         for goal, name in zip(goals, names, strict=True)
     )
-
-
-__all__ = [
-    "ApiTrigger",
-    "ExitRule",
-    "Goal",
-    "Holdout",
-    "Journey",
-    "ReEntry",
-    "ReEntryMode",
-    "WaitFor",
-]

@@ -8,13 +8,14 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
+from journeykit.model import rules
 from journeykit.model.clocktimes import ClosingTime, TimeOfDay
 from journeykit.model.conditions import Expression, text_of
 from journeykit.model.zones import is_zone, zone
 
 Id = Annotated[
     str,
-    StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64),
+    StringConstraints(pattern=f"^{rules.ID}$", max_length=rules.ID_LENGTH),
     Field(description="Lower-case letters, digits, '.', '_' and '-'; at most 64."),
 ]
 """The name of a journey, a step, a touchpoint: a slug that is safe in URLs and keys."""
@@ -69,9 +70,6 @@ Percent = Annotated[float, AfterValidator(_percent)]
 
 Stage = Literal["awareness", "consideration", "conversion", "retention", "advocacy"]
 """The five stages of the customer lifecycle."""
-
-Purpose = Literal["marketing", "transactional"]
-"""Why a message is sent: what the customer must consent to, or what they asked for."""
 
 
 def _zone(name: str) -> str:

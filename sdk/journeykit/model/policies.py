@@ -11,7 +11,8 @@ from pydantic import AfterValidator, Field
 
 from journeykit.model.definition import definition, document_of
 from journeykit.model.durations import Duration, hours
-from journeykit.model.names import Id, Purpose
+from journeykit.model.names import Id
+from journeykit.model.rules import Purpose
 from journeykit.model.steps import Window
 
 Scope = Purpose | Literal["all"]

@@ -25,12 +25,12 @@ from journeykit.model.names import (
     EventName,
     Id,
     Percent,
-    Purpose,
     Reason,
     Time,
     Values,
     slug,
 )
+from journeykit.model.rules import Purpose
 from journeykit.model.triggers import EventTrigger
 
 

@@ -1,0 +1,26 @@
+"""Numbers and names that both definitions and the engine go by, each in one place.
+
+No pydantic here: the engine reads them too.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from journeykit.model.durations import Duration, hours
+
+ID = r"[a-z0-9][a-z0-9._-]*"
+"""How a journey, a step, a channel or a topic may be called."""
+
+ID_LENGTH = 64
+
+Purpose = Literal["marketing", "transactional"]
+"""Why a message is sent: what the customer must consent to, or what they asked for."""
+
+PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
+
+STEPS_PER_SPRINT = 100
+"""Steps without a wait in between: beyond it is a loop."""
+
+MARKETING_EXPIRES: Duration = hours(24)
+"""How late a marketing message may go if its Send doesn't say."""
