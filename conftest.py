@@ -84,6 +84,8 @@ def run(command: str) -> tuple[str, int]:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "COLUMNS": "80",
         "NO_COLOR": "1",
+        # Those of plugins/ are installed where they are developed, and not at a reader's.
+        "JOURNEYKIT_PLUGINS": os.environ.get("JOURNEYKIT_PLUGINS", "none"),
     }
     done = subprocess.run(
         command,
@@ -147,7 +149,9 @@ rules: dict[str, Any] = {
     "setup": enter_workspace,
     "teardown": leave_workspace,
 }
-pages = Sybil(patterns=["README.md", "docs/*.md", "docs/*/*.md"], **rules)
+pages = Sybil(
+    patterns=["README.md", "docs/*.md", "docs/*/*.md", "plugins/*/README.md"], **rules
+)
 docstrings = Sybil(path="sdk", pattern="*.py", **rules)
 pytest_collect_file = (pages + docstrings).pytest()
 

@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from journeykit import (
     Arm,
     Branch,
+    Call,
     Cap,
     ClosedDays,
+    Collect,
     Condition,
     ConsentDefault,
     Duration,
@@ -27,12 +29,14 @@ from journeykit import (
     ExitRule,
     Expression,
     Goal,
+    Goto,
     Holdout,
     Journey,
     OpenHours,
     Policies,
     QuietHours,
     ReEntry,
+    Repeat,
     Send,
     Split,
     Topic,
@@ -211,8 +215,9 @@ def dues() -> st.SearchStrategy[Duration | Until]:
 class _Steps:
     """Draws steps; knows the ids that are taken, and those behind which it stands."""
 
-    def __init__(self, draw: st.DrawFn) -> None:
+    def __init__(self, draw: st.DrawFn, journey: str) -> None:
         self.draw = draw
+        self.journey = journey
         self.taken = 0
 
     def id(self) -> str | None:
@@ -228,14 +233,19 @@ class _Steps:
             steps.append(step)
             if step.id is not None:
                 before = (*before, step.id)
-            if isinstance(step, Exit):
-                break
+            if step.ends:
+                return steps
+        if before and not self.draw(st.integers(0, 5)):
+            steps += [
+                Wait(self.draw(durations())),
+                Goto(self.draw(st.sampled_from(before)), id=self.id()),
+            ]
         return steps
 
     def one(self, depth: int, before: tuple[str, ...]) -> Any:
         draw = self.draw
-        kinds = ["send", "wait", "wait", "update", "emit"]
-        kinds += ["wait_for", "branch", "split"] if depth else []
+        kinds = ["send", "wait", "wait", "update", "emit", "call", "collect"]
+        kinds += ["wait_for", "branch", "split", "repeat"] if depth else []
         kinds += ["exit"] if before and depth < 2 else []
         kind = draw(st.sampled_from(kinds))
         common = {"id": self.id(), "touchpoint": None}
@@ -259,7 +269,28 @@ class _Steps:
                 **common,
             )
         if kind == "exit":
-            return Exit(draw(names()), **common)
+            others = draw(st.none() | st.just(self.journey))
+            return Exit(draw(names()), journey=others, **common)
+        if kind == "repeat":
+            return Repeat(
+                self.many(depth - 1, inside, least=1),
+                times=draw(st.integers(1, 3)),
+                until=draw(st.none() | conditions("entry", "profile")),
+                **common,
+            )
+        if kind == "call":
+            word = st.sampled_from(["continue", "exit"])
+            steps = depth and draw(st.booleans())
+            return Call(
+                draw(names()),
+                draw(values("entry", "profile")),
+                timeout=draw(durations()),
+                retries=draw(st.integers(0, 20)),
+                on_error=self.many(depth - 1, inside) if steps else draw(word),
+                **common,
+            )
+        if kind == "collect":
+            return Collect(**draw(collects()), **common)
         if kind == "wait_for":
             when = conditions("entry", "profile") | triggers(
                 "event", "entry", "profile"
@@ -321,6 +352,25 @@ def sends() -> st.SearchStrategy[dict[str, Any]]:
 
 
 @cache
+def collects() -> st.SearchStrategy[dict[str, Any]]:
+    heard = triggers("event", "entry", "profile")
+    taken_back = st.fixed_dictionaries(
+        {"cancel": heard, "by": references("event", "entry")}
+    )
+    fields = st.fixed_dictionaries(
+        {"when": heard, "window": durations()},
+        optional={
+            "keep": st.lists(st.sampled_from(FIELDS), max_size=2),
+            "max_items": st.integers(1, 3),
+            "until_count": st.integers(1, 3),
+            "include_entry": st.booleans(),
+            "on_empty": st.sampled_from(["exit", "proceed"]),
+        },
+    )
+    return st.builds(lambda a, b: {**a, **b}, fields, taken_back | st.just({}))
+
+
+@cache
 def goals() -> st.SearchStrategy[Goal]:
     by_event = made(
         Goal,
@@ -368,7 +418,7 @@ def journeys(draw: st.DrawFn, id: str = "journey", depth: int = 2) -> Journey:
     return Journey(
         id=id,
         trigger=draw(st.lists(entries, min_size=1, max_size=2)),
-        steps=_Steps(draw).many(depth, (), least=1),
+        steps=_Steps(draw, id).many(depth, (), least=1),
         goal=draw(st.lists(goals(), max_size=2)),
         exit_rules=draw(st.lists(exit_rules(), max_size=2)),
         reentry=draw(reentries()),

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+PLUGINS = {path.name for path in ROOT.glob("plugins/*/src/journeykit_*")}
+PUBLIC_TO_PLUGINS = {
+    f"journeykit.{name}"
+    for name in (
+        *("__init__", "channels", "credentials", "errors", "happened", "hookspecs"),
+        *("network", "testing", "transport"),
+    )
+}
 
 
 def run(*command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
@@ -33,10 +42,26 @@ def test_every_import_contract_holds() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_every_module_is_public_to_plugins_or_is_not() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    linter = project["tool"]["importlinter"]
+    [contract] = [c for c in linter["contracts"] if c["type"] == "protected"]
+
+    found = {
+        f"journeykit.{path.stem}"
+        for path in (ROOT / "sdk" / "journeykit").iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+
+    assert found - {*contract["protected_modules"]} == PUBLIC_TO_PLUGINS
+    assert {*linter["root_packages"]} == {"journeykit", *PLUGINS}
+
+
 @pytest.mark.parametrize(
     "module",
     [
         "boto3",
+        "h11",
         "http.client",
         "httpx",
         "jinja2",
@@ -45,6 +70,7 @@ def test_every_import_contract_holds() -> None:
         "requests",
         "ruamel.yaml",
         "urllib.request",
+        "urllib3",
     ],
 )
 def test_importing_journeykit_loads_nothing_heavy(module: str) -> None:

@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
     "project"
 ]
+PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))
+EDITABLE = {".", *(f"plugins/{plugin.name}" for plugin in PLUGINS)}
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +33,15 @@ def lock() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build wheel and sdist without a network."""
-    folder = tmp_path_factory.mktemp("dist")
+    return built(ROOT, tmp_path_factory.mktemp("dist"))
+
+
+def built(project: Path, folder: Path) -> Path:
     done = subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-d", str(folder)],
         capture_output=True,
         text=True,
-        cwd=ROOT,
+        cwd=project,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -53,13 +58,16 @@ def test_pip_installs_exactly_what_uv_locked(lock: dict[str, Any]) -> None:
     }
 
     assert set(pins) == locked, "run `make lock`"
-    assert "-e ." in exported.splitlines()
+    editable = re.findall(r"^-e (?:\./)?(.+)$", exported, re.MULTILINE)
+    assert set(editable) == EDITABLE
 
 
 def test_the_lock_names_the_public_index_and_nothing_else(lock: dict[str, Any]) -> None:
     for package in lock["package"]:
         source = package["source"]
-        assert source in ({"registry": "https://pypi.org/simple"}, {"editable": "."})
+        assert source == {"registry": "https://pypi.org/simple"} or (
+            source.keys() == {"editable"} and source["editable"] in EDITABLE
+        )
 
         for file in [*package.get("wheels", ()), package.get("sdist")]:
             if file is not None:
@@ -117,6 +125,42 @@ def test_the_source_distribution_holds_nothing_but_the_sdk(dist: Path) -> None:
         "PKG-INFO",
         ".gitignore",
     }
+
+
+@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda path: path.name)
+def test_the_wheel_of_a_plugin_holds_its_module_and_is_found(
+    plugin: Path, tmp_path: Path
+) -> None:
+    declared = tomllib.loads((plugin / "pyproject.toml").read_text("utf-8"))["project"]
+    module = declared["name"].replace("-", "_")
+
+    (wheel,) = built(plugin, tmp_path).glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        metadata = f"{module}-{declared['version']}.dist-info"
+        found = archive.read(f"{metadata}/entry_points.txt").decode()
+
+    assert {name.split("/")[0] for name in names} == {module, metadata}
+    assert f"{module}/py.typed" in names
+    assert found.startswith("[journeykit]\n")
+    assert importlib.metadata.version(declared["name"]) == declared["version"]
+
+
+@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda path: path.name)
+def test_everything_a_plugin_imports_is_declared(plugin: Path) -> None:
+    declared = tomllib.loads((plugin / "pyproject.toml").read_text("utf-8"))["project"]
+    names = {re.split(r"[^\w.-]", d)[0] for d in declared["dependencies"]}
+    own = declared["name"].replace("-", "_")
+
+    owners = importlib.metadata.packages_distributions()
+    imported = {
+        normalized(owners.get(top, [top])[0])
+        for path in (plugin / "src").rglob("*.py")
+        for top in imports(path) - sys.stdlib_module_names - {own}
+    }
+
+    assert "journeykit" in imported
+    assert imported <= names
 
 
 def test_everything_the_package_imports_is_declared() -> None:

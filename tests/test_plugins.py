@@ -12,19 +12,32 @@ import click
 import pytest
 
 from journeykit import hookspecs
-from journeykit.channels import Channel, Message, Receipt, Sent
+from journeykit.channels import (
+    Action,
+    ActionCall,
+    CallOutcome,
+    Channel,
+    Completed,
+    Message,
+    Receipt,
+    Sent,
+)
 from journeykit.errors import (
     DefinitionError,
     PluginConflict,
     PluginLoadError,
+    UnknownAction,
     UnknownChannel,
 )
 from journeykit.hookspecs import hookimpl
-from journeykit.plugins import PluginManager, Registry, plugin_manager
+from journeykit.plugins import PluginManager, Registry, plugin_manager, without
 
 DATA = Path(__file__).parent / "plugins" / "data"
 DOCS = Path(__file__).parents[1] / "docs" / "plugins.md"
-HOOKS = ["journeykit_channels", "journeykit_cli"]
+CONTRIBUTIONS = ["journeykit_actions", "journeykit_channels", "journeykit_cli"]
+OBSERVERS = ["journeykit_after_delivery", "journeykit_after_reaction"]
+HOOKS = sorted([*CONTRIBUTIONS, *OBSERVERS])
+BUILT_IN = ["claim", "console", "file", "metrics"]
 
 Install = Callable[..., PluginManager]
 
@@ -62,6 +75,25 @@ class Channels:
         yield from self.items
 
 
+class Do(Action):
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def run(self, calls: Sequence[ActionCall]) -> Sequence[CallOutcome]:
+        return [Completed(call.call_id) for call in calls]
+
+
+class Actions:
+    """The same for actions."""
+
+    def __init__(self, *items: object) -> None:
+        self.items = items
+
+    @hookimpl
+    def journeykit_actions(self) -> Iterable[object]:
+        yield from self.items
+
+
 class Commands:
     """The same for commands."""
 
@@ -87,10 +119,13 @@ def carriers(*channels: tuple[str, str]) -> Registry:
 def test_what_is_built_in_comes_through_the_public_hooks(install: Install) -> None:
     found = Registry.from_plugins(install())
 
-    assert [plugin.name for plugin in found.plugins] == ["console", "file"]
+    assert [plugin.name for plugin in found.plugins] == BUILT_IN
     assert sorted(found.channels) == [("*", "console"), ("*", "file")]
+    assert list(found.actions) == ["claim"]
     assert all(plugin.distribution == "journeykit" for plugin in found.plugins)
-    assert all(plugin.hooks == ("journeykit_channels",) for plugin in found.plugins)
+    assert {hook for plugin in found.plugins for hook in plugin.hooks} == {*HOOKS} - {
+        "journeykit_cli"
+    }
 
 
 def test_an_installed_plugin_is_found_by_its_entry_point(install: Install) -> None:
@@ -102,8 +137,13 @@ def test_an_installed_plugin_is_found_by_its_entry_point(install: Install) -> No
         "journeykit-shout",
         "1.2",
     )
-    assert info.contributes == ("channel shout via shout", "command hello")
+    assert info.contributes == (
+        "channel shout via shout",
+        "action cheer",
+        "command hello",
+    )
     assert found.channel("shout").name == "shout"
+    assert found.action("cheer").name == "cheer"
     assert list(found.commands) == ["hello"]
 
 
@@ -124,7 +164,7 @@ def test_the_example_in_a_hooks_docstring_is_a_whole_plugin(hook: str) -> None:
 
     [info] = registry(example=plugin).plugins
     assert info.hooks == (hook,)
-    assert len(info.contributes) == 1
+    assert len(info.contributes) == (hook in CONTRIBUTIONS)
 
 
 @pytest.mark.parametrize("hook", HOOKS)
@@ -134,7 +174,7 @@ def test_the_docs_show_the_exact_signature_of_a_hook(hook: str) -> None:
     assert f"\n### `{hook}{signature}`\n" in DOCS.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("hook", CONTRIBUTIONS)
 def test_a_hook_specification_contributes_nothing_itself(hook: str) -> None:
     assert list(getattr(hookspecs, hook)()) == []
 
@@ -144,7 +184,7 @@ def test_installed_plugins_load_in_the_order_of_their_names(install: Install) ->
 
     names = [name for name, _ in manager.list_name_plugin()]
 
-    assert names == ["console", "file", "loud", "shout"]
+    assert names == [*BUILT_IN, "loud", "shout"]
 
 
 def test_a_plugin_that_cannot_be_imported_is_named_with_its_distribution(
@@ -169,7 +209,7 @@ def test_a_broken_plugin_can_be_left_out(install: Install) -> None:
 def test_leaving_out_all_plugins_leaves_what_is_built_in(install: Install) -> None:
     manager = install("shout", names="none")
 
-    assert [name for name, _ in manager.list_name_plugin()] == ["console", "file"]
+    assert [name for name, _ in manager.list_name_plugin()] == BUILT_IN
 
 
 def test_without_a_choice_every_installed_plugin_is_loaded(
@@ -196,7 +236,7 @@ def test_a_misspelt_hook_fails_at_the_start_with_the_name_that_was_meant(
     assert str(caught.value) == (
         "plugin 'misspelt' (journeykit-misspelt 0.1) implements the unknown hook "
         "'journeykit_chanels'; did you mean 'journeykit_channels'? "
-        "Or leave it out: JOURNEYKIT_PLUGINS=none"
+        f"Or leave it out: {without('misspelt')}"
     )
 
 
@@ -208,7 +248,7 @@ def test_a_hook_unlike_any_other_is_answered_with_the_list_of_hooks() -> None:
     manager = PluginManager()
     manager.register(Strange(), "strange")
 
-    with pytest.raises(PluginLoadError, match="hooks: journeykit_channels, journeykit"):
+    with pytest.raises(PluginLoadError, match="hooks: journeykit_actions, journeykit"):
         manager.check_pending()
 
 
@@ -268,6 +308,26 @@ def test_two_commands_of_one_name_are_refused(install: Install) -> None:
     assert "'polite' (no distribution)" in str(caught.value)
 
 
+def test_two_actions_of_one_name_are_refused_naming_both_distributions(
+    install: Install,
+) -> None:
+    manager = install("shout")
+    manager.register(Actions(Do("cheer")), "fans")
+
+    with pytest.raises(PluginConflict) as caught:
+        Registry.from_plugins(manager)
+
+    assert "action cheer" in str(caught.value)
+    assert "'shout' (journeykit-shout 1.2)" in str(caught.value)
+    assert "'fans' (no distribution)" in str(caught.value)
+
+
+def test_a_channel_and_an_action_may_have_one_name() -> None:
+    found = registry(both=Channels(Carrier("crm")), other=Actions(Do("crm")))
+
+    assert found.channel("crm").name == found.action("crm").name == "crm"
+
+
 def test_a_hook_that_raises_is_a_load_error_from_the_cause() -> None:
     class Failing:
         @hookimpl
@@ -285,6 +345,12 @@ def test_a_hook_that_raises_is_a_load_error_from_the_cause() -> None:
 def test_what_is_no_channel_is_refused_with_the_way_out(item: object) -> None:
     with pytest.raises(PluginLoadError, match=r"'wrong' .* (yield an inst|give it a)"):
         registry(wrong=Channels(item))
+
+
+@pytest.mark.parametrize("item", [Do, "claim", None, Do("")])
+def test_what_is_no_action_is_refused_with_the_way_out(item: object) -> None:
+    with pytest.raises(PluginLoadError, match=r"'wrong' .* (yield an inst|give it a)"):
+        registry(wrong=Actions(item))
 
 
 @pytest.mark.parametrize("item", [click.Command, click.Command(None), print])
@@ -344,11 +410,30 @@ def test_an_unknown_provider_is_answered_with_what_is_installed() -> None:
         found.channel("email", "sns")
 
 
+def test_an_unknown_action_is_answered_with_what_is_installed() -> None:
+    found = registry(some=Actions(Do("voucher"), Do("claim")))
+
+    with pytest.raises(UnknownAction) as caught:
+        found.action("vuocher")
+
+    assert str(caught.value) == (
+        "action 'vuocher' is not provided by any installed plugin; "
+        "installed: 'claim', 'voucher'"
+    )
+
+
+def test_where_no_action_is_installed_an_unknown_one_says_so() -> None:
+    with pytest.raises(UnknownAction, match="installed: none"):
+        carriers(("email", "ses")).action("claim")
+
+
 def test_a_registry_cannot_be_changed() -> None:
     found = carriers(("email", "ses"))
 
     with pytest.raises(TypeError):
         found.channels["sms", "sns"] = Carrier("sms", "sns")  # type: ignore[index]
+    with pytest.raises(TypeError):
+        found.actions["claim"] = Do("claim")  # type: ignore[index]
 
 
 def test_hook_calls_are_printed_on_request(capsys: pytest.CaptureFixture[str]) -> None:
@@ -358,7 +443,35 @@ def test_hook_calls_are_printed_on_request(capsys: pytest.CaptureFixture[str]) -
 
     assert capsys.readouterr().err == (
         "console: journeykit_channels()\nfile: journeykit_channels()\n"
+        "claim: journeykit_actions()\n"
     )
+
+
+class Counting:
+    """A plugin that keeps something: how often it was told."""
+
+    def __init__(self) -> None:
+        self.told = 0
+
+    @hookimpl
+    def journeykit_after_reaction(self) -> None:
+        self.told += 1
+
+
+def test_an_entry_point_that_names_a_class_is_an_object_of_each_manager(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = ModuleType("counting_plugin")
+    module.Counting = Counting  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "counting_plugin", module)
+    entry_point = EntryPoint("counting", "counting_plugin:Counting", "journeykit")
+    one, other = PluginManager(), PluginManager()
+
+    one.load(entry_point, None)
+    other.load(entry_point, None)
+
+    assert isinstance(one.get_plugin("counting"), Counting)
+    assert one.get_plugin("counting") is not other.get_plugin("counting")
 
 
 def test_loading_what_is_built_in_loads_neither_pydantic_nor_click() -> None:

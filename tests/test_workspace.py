@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from pydantic import BaseModel
 
 from journeykit import InputError, InvalidJourney, Send
-from journeykit.channels import Channel, Message, Receipt, Sent
+from journeykit.channels import (
+    Action,
+    ActionCall,
+    CallOutcome,
+    Channel,
+    Completed,
+    Message,
+    Receipt,
+    Sent,
+)
 from journeykit.errors import Source
 from journeykit.hookspecs import hookimpl
 from journeykit.model.definition import source_of
@@ -333,7 +343,11 @@ def test_check_knows_the_channels_of_plugins_and_of_the_settings() -> None:
             2,
             "channels.email: no installed plugin provides",
         ),
-        ("[settings.nobody]\nx = 1", 1, "settings.nobody: there is no such provider"),
+        (
+            "[settings.nobody]\nx = 1",
+            1,
+            "settings.nobody: there is no such provider or action",
+        ),
         (
             '[channels]\nemail = "file"\n[settings.file]\npfad = "x"',
             4,
@@ -534,3 +548,118 @@ def test_paths_are_relative_to_the_workspace_in_whatever_settings_are_made_of(
     own = shop.channels(registry(Keyed()))["email"].settings
 
     assert own == settings(path=Path("shop/key.pem"))
+
+
+# Actions
+
+
+class Greet(Action):
+    name = "greet"
+
+    @dataclass
+    class Settings:
+        __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+        word: str
+        card: Path = Path("card.txt")
+
+    settings: Settings
+
+    def run(self, calls: Sequence[ActionCall]) -> Sequence[CallOutcome]:
+        return [Completed(call.call_id) for call in calls]
+
+
+class Plain(Action):
+    name = "plain"
+
+    def run(self, calls: Sequence[ActionCall]) -> Sequence[CallOutcome]:
+        return [Completed(call.call_id) for call in calls]
+
+
+CALLS = """
+from journeykit import Call, Journey, on
+
+greet = Journey("greet", trigger=on("customer.registered"), steps=[Call("greet")])
+"""
+
+
+def acting(*actions: Action) -> Registry:
+    class Plugin:
+        @staticmethod
+        @hookimpl
+        def journeykit_actions() -> Sequence[Action]:
+            return actions
+
+    manager = plugin_manager(environ={"JOURNEYKIT_PLUGINS": "none"})
+    manager.register(Plugin, "acting")
+    return Registry.from_plugins(manager)
+
+
+def calling(settings: str, folder: str = "shop") -> Workspace:
+    files = {"journeykit.toml": settings, "journeys/greet.py": CALLS}
+    return Workspace.load(write({"policies.yaml": RULES, **files}, folder))
+
+
+def test_an_action_is_set_up_by_its_name() -> None:
+    shop = calling('[settings.greet]\nword = "Hello"')
+
+    actions = shop.actions(acting(Greet()))
+
+    assert actions["greet"].settings == Greet.Settings("Hello", Path("shop/card.txt"))
+    assert not shop.check(acting(Greet()))
+
+
+def test_what_the_runtime_sets_in_an_action_stays_with_one_workspace() -> None:
+    registry = acting(Plain(), Greet())
+
+    mine = calling('[settings.greet]\nword = "Hello"').actions(registry)
+
+    assert mine["plain"] is not registry.action("plain")
+
+
+def test_an_action_that_no_journey_calls_is_there_if_it_is_set_up() -> None:
+    shop = Workspace.load(write(FILES))
+
+    actions = shop.actions(acting(Plain(), Greet()))
+
+    assert sorted(actions) == ["claim", "plain"]
+    assert not [i for i in shop.check(acting(Greet())) if "greet" in i.message]
+
+
+@pytest.mark.parametrize(
+    ("settings", "line", "problem"),
+    [
+        ("", 1, "settings.greet.word: Field required"),
+        ("[settings.greet]\nwrod = 'Hello'", 1, "settings.greet.word: Field required"),
+        (
+            "[settings.greet]\nword = 'Hello'\nx = 1",
+            3,
+            "settings.greet.x: Unexpected keyword argument",
+        ),
+    ],
+)
+def test_an_action_that_is_set_up_wrongly_is_found_before_it_is_called(
+    settings: str, line: int, problem: str
+) -> None:
+    shop = calling(settings)
+
+    [issue] = shop.check(acting(Greet()))
+
+    assert issue.message == problem
+    assert issue.source == Source("shop/journeykit.toml", line)
+    with pytest.raises(InvalidJourney, match=problem):
+        shop.actions(acting(Greet()))
+
+
+def test_an_action_that_nobody_provides_is_said_where_it_is_called() -> None:
+    shop = calling("")
+
+    with pytest.raises(InvalidJourney) as caught:
+        shop.actions(acting(Plain()))
+
+    assert str(caught.value).startswith(
+        "shop/journeys/greet.py:4: nobody provides action 'greet'; "
+    )
+    [issue] = shop.check(acting(Plain()))
+    assert "calls action 'greet' but no installed plugin provides it" in issue.message
+    assert not shop.check()

@@ -11,8 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from journeykit.channels import (
+        Action as Action,
+        ActionCall as ActionCall,
+        CallAgain as CallAgain,
+        CallFailed as CallFailed,
+        CallOutcome as CallOutcome,
         Capabilities as Capabilities,
         Channel as Channel,
+        Completed as Completed,
         Message as Message,
         Receipt as Receipt,
         Rejected as Rejected,
@@ -20,18 +26,25 @@ if TYPE_CHECKING:
         Sent as Sent,
         Uncertain as Uncertain,
     )
+    from journeykit.credentials import Secret as Secret
     from journeykit.engine.catalog import Catalog as Catalog
     from journeykit.engine.commands import (
+        CallAction as CallAction,
         Command as Command,
         PublishEvent as PublishEvent,
         SendMessage as SendMessage,
     )
     from journeykit.engine.customer import Customer as Customer
     from journeykit.engine.react import (
-        Enroll as Enroll,
         Reaction as Reaction,
-        WakeUp as WakeUp,
         react as react,
+    )
+    from journeykit.engine.stimuli import (
+        Enroll as Enroll,
+        Remove as Remove,
+        Returned as Returned,
+        Stimulus as Stimulus,
+        WakeUp as WakeUp,
     )
     from journeykit.engine.trace import TraceEntry as TraceEntry
     from journeykit.errors import (
@@ -41,14 +54,20 @@ if TYPE_CHECKING:
         InvalidCondition as InvalidCondition,
         InvalidJourney as InvalidJourney,
         JourneyKitError as JourneyKitError,
+        NewerStore as NewerStore,
         PluginConflict as PluginConflict,
         PluginError as PluginError,
         PluginLoadError as PluginLoadError,
         StaleCatalog as StaleCatalog,
         StaleCustomer as StaleCustomer,
+        StoreBusy as StoreBusy,
+        StoreError as StoreError,
+        StoreFull as StoreFull,
+        UnknownAction as UnknownAction,
         UnknownChannel as UnknownChannel,
         UnknownStep as UnknownStep,
     )
+    from journeykit.happened import Delivered as Delivered, Reacted as Reacted
     from journeykit.hookspecs import hookimpl as hookimpl
     from journeykit.model.conditions import (
         Condition as Condition,
@@ -62,6 +81,7 @@ if TYPE_CHECKING:
         profile as profile,
         size as size,
         starts_with as starts_with,
+        step as step,
         timestamp as timestamp,
     )
     from journeykit.model.durations import (
@@ -87,6 +107,7 @@ if TYPE_CHECKING:
         Touchpoint as Touchpoint,
     )
     from journeykit.model.policies import (
+        Breaker as Breaker,
         Cap as Cap,
         ClosedDays as ClosedDays,
         ConsentDefault as ConsentDefault,
@@ -95,13 +116,19 @@ if TYPE_CHECKING:
         QuietHours as QuietHours,
         Topic as Topic,
     )
+    from journeykit.model.rates import Rate as Rate, rate as rate
     from journeykit.model.steps import (
         Arm as Arm,
         Branch as Branch,
+        Call as Call,
+        Collect as Collect,
         Emit as Emit,
         Exit as Exit,
+        Goto as Goto,
+        Repeat as Repeat,
         Send as Send,
         Split as Split,
+        Start as Start,
         Until as Until,
         Update as Update,
         Wait as Wait,
@@ -118,29 +145,40 @@ if TYPE_CHECKING:
     )
 
 _PLACES = {
-    "channels": "Capabilities Channel Message Receipt Rejected RetryAfter Sent Uncertain",
+    "channels": (
+        "Action ActionCall CallAgain CallFailed CallOutcome Capabilities Channel "
+        "Completed Message Receipt Rejected RetryAfter Sent Uncertain"
+    ),
+    "credentials": "Secret",
     "engine.catalog": "Catalog",
-    "engine.commands": "Command PublishEvent SendMessage",
+    "engine.commands": "CallAction Command PublishEvent SendMessage",
     "engine.customer": "Customer",
-    "engine.react": "Enroll Reaction WakeUp react",
+    "engine.react": "Reaction react",
+    "engine.stimuli": "Enroll Remove Returned Stimulus WakeUp",
     "engine.trace": "TraceEntry",
     "errors": (
         "DefinitionError IllegalTransition InputError InvalidCondition InvalidJourney "
-        "JourneyKitError PluginConflict PluginError PluginLoadError StaleCatalog "
-        "StaleCustomer UnknownChannel UnknownStep"
+        "JourneyKitError NewerStore PluginConflict PluginError PluginLoadError "
+        "StaleCatalog StaleCustomer StoreBusy StoreError StoreFull UnknownAction "
+        "UnknownChannel UnknownStep"
     ),
+    "happened": "Delivered Reacted",
     "hookspecs": "hookimpl",
     "model.conditions": (
         "Condition Expression contains ends_with entry event has one_of profile size "
-        "starts_with timestamp"
+        "starts_with step timestamp"
     ),
     "model.durations": "Duration days hours minutes months seconds weeks years",
     "model.events": "Event",
     "model.journey": "ExitRule Goal Holdout Journey ReEntry",
     "model.mapping": "Objective Touchpoint",
-    "model.policies": "Cap ClosedDays ConsentDefault OpenHours Policies QuietHours Topic",
+    "model.policies": (
+        "Breaker Cap ClosedDays ConsentDefault OpenHours Policies QuietHours Topic"
+    ),
+    "model.rates": "Rate rate",
     "model.steps": (
-        "Arm Branch Emit Exit Send Split Until Update Wait WaitFor When Window"
+        "Arm Branch Call Collect Emit Exit Goto Repeat Send Split Start Until Update "
+        "Wait WaitFor When Window"
     ),
     "model.triggers": "ApiTrigger EventTrigger Trigger api on",
 }

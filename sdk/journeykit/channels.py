@@ -18,10 +18,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Literal, Self, TypeAlias
+from typing import Any, ClassVar, Literal, Protocol, Self, TypeAlias, TypeVar
 
 from journeykit.errors import InputError
 
@@ -167,6 +167,38 @@ class Capabilities:
             raise ValueError(f"rate={self.rate} must be more than 0, or None")
 
 
+class _Configurable(Protocol):
+    """What has settings: a channel or an action."""
+
+    Settings: ClassVar[type[Any] | None]
+    settings: Any
+
+
+Configurable = TypeVar("Configurable", bound=_Configurable)
+
+
+def _configured(
+    item: Configurable, place: str, settings: Mapping[str, object]
+) -> Configurable:
+    if item.Settings is None:
+        if settings:
+            raise InputError(
+                "there is nothing to set", place=f"{place}.{min(settings)}"
+            )
+        return item
+    # Imported here because listing channels must not cost loading pydantic.
+    from pydantic import TypeAdapter, ValidationError
+
+    configured = copy(item)
+    try:
+        configured.settings = TypeAdapter(item.Settings).validate_python(settings)
+    except ValidationError as err:
+        first = err.errors()[0]
+        where = ".".join([place, *map(str, first["loc"])])
+        raise InputError(first["msg"], place=where) from err
+    return configured
+
+
 class Channel(ABC):
     """A medium and who carries it; plugin authors subclass this.
 
@@ -218,24 +250,15 @@ class Channel(ABC):
             InputError: The settings are not what `Settings` allows; the place is the
                 provider's name and the field.
         """
-        place = self.provider or self.name
-        if self.Settings is None:
-            if settings:
-                raise InputError(
-                    "there is nothing to set", place=f"{place}.{min(settings)}"
-                )
-            return self
-        # Imported here because listing channels must not cost loading pydantic.
-        from pydantic import TypeAdapter, ValidationError
+        return _configured(self, self.provider or self.name, settings)
 
-        configured = copy(self)
-        try:
-            configured.settings = TypeAdapter(self.Settings).validate_python(settings)
-        except ValidationError as err:
-            first = err.errors()[0]
-            field = ".".join(map(str, first["loc"]))
-            raise InputError(first["msg"], place=f"{place}.{field}") from err
-        return configured
+    def mock(self) -> Channel:
+        """Return what carries test traffic and dry runs instead: it reaches nobody.
+
+        By default it says `Sent` to everything; a better one checks what the provider
+        would.
+        """
+        return _Mock(self)
 
     @abstractmethod
     def send(self, messages: Sequence[Message]) -> Sequence[Receipt]:
@@ -243,4 +266,123 @@ class Channel(ABC):
 
         Raise only when the provider is out of reach. Nobody knows then which of
         these messages it took, so all of them count as uncertain.
+        """
+
+
+class _Mock(Channel):
+    """Says `Sent` to everything, and sends nothing."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.name = channel.name
+        self.provider = f"{channel.provider or channel.name} (mock)"
+        self.capabilities = replace(channel.capabilities, idempotent=True)
+
+    def send(self, messages: Sequence[Message]) -> Sequence[Receipt]:
+        return [Sent(message.delivery_id) for message in messages]
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The action is done."""
+
+    call_id: str
+    result: Mapping[str, object] = field(default_factory=dict)
+    """JSON values, 2 KB at most: what the journey may branch on."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallAgain:
+    """The action is not done, and may be tried again after so many seconds."""
+
+    call_id: str
+    seconds: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallFailed:
+    """The action can't be done; trying again is useless."""
+
+    call_id: str
+    reason: str
+
+
+CallOutcome: TypeAlias = Completed | CallAgain | CallFailed
+"""What came of one call of an action."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionCall:
+    """One call of an action, as the engine decided it.
+
+    Attributes:
+        call_id: Names this call for ever: whoever gets it twice does it once.
+        customer: The customer's id.
+        arguments: What the step says, as of the decision.
+        at: The aware instant of the decision.
+        journey: The journey's id.
+        step: The step's id.
+        test: Whether this is test traffic, which must change nothing real.
+    """
+
+    call_id: str
+    customer: str
+    arguments: Mapping[str, object]
+    at: datetime
+    journey: str
+    step: str
+    test: bool = False
+
+
+class ClaimPlaces(Protocol):
+    """What must be exact across customers; the store keeps it."""
+
+    def claim(self, key: str, holder: str, limit: int, *, at: int) -> int:
+        """Claim one of `limit` places of a key; 0 if all are taken by others."""
+        ...
+
+
+class Action(ABC):
+    """What a Call step does to the world; plugin authors subclass this.
+
+    Constructors do no work. `run` may be called from several threads at once.
+
+    Attributes:
+        name: What journeys call it.
+        batch_size: The most calls that one `run` takes.
+        rate: The most calls in a second; None: as many as come.
+        Settings: A pydantic model or a dataclass for what an operator may set; None:
+            there is nothing to set.
+        settings: An instance of `Settings`, once there is one.
+        claims: What must be exact across customers; set before `run` is called.
+    """
+
+    name: str
+    batch_size: int = 1
+    rate: float | None = None
+    Settings: ClassVar[type[Any] | None] = None
+    settings: Any = None
+    claims: ClaimPlaces | None = None
+
+    def configured(self, settings: Mapping[str, object]) -> Self:
+        """Return a copy of this action that has these settings.
+
+        Raises:
+            InputError: The settings are not what `Settings` allows; the place is the
+                action's name and the field.
+        """
+        return _configured(self, self.name, settings)
+
+    def mock(self) -> Self:
+        """Return what runs instead for test traffic: it must change nothing real.
+
+        By default there is nothing that would: test calls fail with `no_mock`.
+        """
+        raise NotImplementedError
+
+    @abstractmethod
+    def run(self, calls: Sequence[ActionCall]) -> Sequence[CallOutcome]:
+        """Do what the calls ask, once for each call id, and return one outcome each.
+
+        Raise only when nothing could be done at all: all calls are tried again.
         """

@@ -4,6 +4,7 @@
     ├── DefinitionError            the author's mistake; found by `journeykit check`
     │   ├── InvalidCondition       a condition that does not parse, or is used wrongly
     │   ├── UnknownStep
+    │   ├── UnknownAction
     │   ├── UnknownChannel
     │   └── InvalidJourney         several issues of one journey at once
     ├── PluginError                names plugin and distribution
@@ -11,8 +12,12 @@
     │   └── PluginLoadError
     ├── InputError                 what came in at a door: names the field and the place
     ├── IllegalTransition          a status and a stimulus that can't meet; nothing changed
-    ├── StaleCatalog             the customer has seen a newer catalog; load that one
-    └── StaleCustomer              optimistic lock lost; always retryable
+    ├── StaleCatalog               a newer catalog is there; load that one
+    ├── StaleCustomer              optimistic lock lost; always retryable
+    └── StoreError                 nothing was stored; the message says why
+        ├── StoreBusy              another process holds the lock; retryable
+        ├── StoreFull              there is no space left; retryable when there is
+        └── NewerStore             a later release wrote it; deploy that one here too
 
 Not sending a message is never an exception: it is a `Suppression` in the trace.
 This module imports nothing of journeykit, so everything may import it.
@@ -62,6 +67,10 @@ class InvalidCondition(DefinitionError):
 
 class UnknownStep(DefinitionError):
     """A step id that no step of the journey has."""
+
+
+class UnknownAction(DefinitionError):
+    """An action that no installed plugin provides."""
 
 
 class UnknownChannel(DefinitionError):
@@ -145,3 +154,19 @@ class StaleCatalog(JourneyKitError):
 
 class StaleCustomer(JourneyKitError):
     """Somebody else committed this customer first; load again and react again."""
+
+
+class StoreError(JourneyKitError):
+    """The store could not do what it was asked, and nothing of it was stored."""
+
+
+class StoreBusy(StoreError):
+    """Another process holds the store's lock for too long; the same again may work."""
+
+
+class StoreFull(StoreError):
+    """There is no space left; the same again works when there is."""
+
+
+class NewerStore(StoreError):
+    """A later release wrote it, and this one can't read it."""

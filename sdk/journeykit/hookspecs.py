@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from journeykit.channels import Channel
+from journeykit.channels import Action, Channel
+from journeykit.happened import Delivered, Reacted
 
 if TYPE_CHECKING:  # a runtime that has no command line need not load click
     import click
@@ -51,6 +52,32 @@ def journeykit_channels() -> Iterable[Channel]:
 
 
 @hookspec
+def journeykit_actions() -> Iterable[Action]:
+    """Yield the actions that `Call` steps may name; called once, at the start.
+
+    ```python
+    from collections.abc import Iterable, Sequence
+
+    from journeykit.channels import Action, ActionCall, CallOutcome, Completed
+    from journeykit.hookspecs import hookimpl
+
+
+    class Greet(Action):
+        name = "greet"
+
+        def run(self, calls: Sequence[ActionCall]) -> Sequence[CallOutcome]:
+            return [Completed(c.call_id, {"text": f"Hello {c.customer}"}) for c in calls]
+
+
+    @hookimpl
+    def journeykit_actions() -> Iterable[Action]:
+        yield Greet()
+    ```
+    """
+    yield from ()
+
+
+@hookspec
 def journeykit_cli() -> Iterable[click.Command]:
     """Yield commands for the `journeykit` command line; called once, at the start.
 
@@ -75,3 +102,43 @@ def journeykit_cli() -> Iterable[click.Command]:
     ```
     """
     yield from ()
+
+
+@hookspec
+def journeykit_after_reaction(reacted: Reacted) -> None:
+    """Look at what was decided about one customer; called when it is committed.
+
+    What it raises is logged, and nothing else comes of it. It is called on the path of
+    every event, so it must be quick, and from whichever thread is at work.
+
+    ```python
+    from journeykit.happened import Reacted
+    from journeykit.hookspecs import hookimpl
+
+
+    @hookimpl
+    def journeykit_after_reaction(reacted: Reacted) -> None:
+        for entry in reacted.trace:
+            if entry.kind == "failed":
+                print(f"a run of {entry.journey} failed: {entry.reason}")
+    ```
+    """
+
+
+@hookspec
+def journeykit_after_delivery(delivered: Delivered) -> None:
+    """Look at what became of one message or call; called when it is written down.
+
+    What it raises is logged, and nothing else comes of it.
+
+    ```python
+    from journeykit.happened import Delivered
+    from journeykit.hookspecs import hookimpl
+
+
+    @hookimpl
+    def journeykit_after_delivery(delivered: Delivered) -> None:
+        if delivered.outcome == "failed":
+            print(f"{delivered.channel} failed: {delivered.reason}")
+    ```
+    """

@@ -18,27 +18,34 @@ from importlib.metadata import (
     entry_points,
 )
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pluggy
 
 from journeykit import hookspecs
-from journeykit.channels import ANY, Channel
+from journeykit.channels import ANY, Action, Channel
 from journeykit.errors import (
     DefinitionError,
     PluginConflict,
     PluginLoadError,
+    UnknownAction,
     UnknownChannel,
 )
 from journeykit.hookspecs import PROJECT
+from journeykit.observers import AFTER_DELIVERY, AFTER_REACTION, Observer, Observers
 
 if TYPE_CHECKING:  # a runtime that has no command line need not load click
     import click
 
 # Named, not imported: built-ins stand above this module and are found, like others.
 BUILT_IN = tuple(
-    EntryPoint(name, f"journeykit.builtin.{name}", PROJECT)
-    for name in ("console", "file")
+    EntryPoint(name, f"journeykit.builtin.{place}", PROJECT)
+    for name, place in {
+        "claim": "claim",
+        "console": "console",
+        "file": "file",
+        "metrics": "metrics:Metrics",
+    }.items()
 )
 
 
@@ -50,9 +57,18 @@ class PluginManager(pluggy.PluginManager):
         super().__init__(PROJECT)
         self.add_hookspecs(hookspecs)
         self._distributions: dict[str, Distribution | None] = {}
+        self._traced = False
+
+    def trace_calls(self) -> None:
+        """Print each hook call from now on to standard error."""
+        self._traced = True
+        self.add_hookcall_monitoring(_print_call, lambda *_: None)
 
     def load(self, entry_point: EntryPoint, dist: Distribution | None) -> None:
         """Import what an entry point names, and register it under its name.
+
+        A class is made an object first, one for each manager: a plugin that keeps
+        something keeps it there.
 
         Raises:
             PluginConflict: Another plugin has that name.
@@ -67,6 +83,8 @@ class PluginManager(pluggy.PluginManager):
             )
         try:
             plugin = entry_point.load()
+            if isinstance(plugin, type):
+                plugin = plugin()
             self.register(plugin, name)
         except Exception as err:  # whatever a stranger's module may raise
             raise PluginLoadError(
@@ -137,6 +155,37 @@ class PluginManager(pluggy.PluginManager):
             for item in found:
                 yield name, item
 
+    def observers(self, hook: str) -> Iterator[Observer[Any]]:
+        """Yield each implementation of an observer hook by itself, last one first.
+
+        That is pluggy's order, but pluggy would stop at the first one that raises.
+
+        Raises:
+            PluginLoadError: A plugin wraps the hook.
+        """
+        caller = getattr(self.hook, hook)
+        for impl in reversed(caller.get_hookimpls()):
+            name = self.describe(impl.plugin_name)
+            if impl.wrapper or impl.hookwrapper:
+                raise PluginLoadError(
+                    f"plugin {name} wraps {hook}, around which there is nothing; mark "
+                    f"its function with a plain @hookimpl, or leave it out: "
+                    f"{without(impl.plugin_name)}"
+                )
+            yield Observer(name, hook, self._told(impl, hook, *caller.spec.argnames))
+
+    def _told(
+        self, impl: pluggy.HookImpl, hook: str, argument: str
+    ) -> Callable[[object], object]:
+        """What calls an implementation, with the argument if it takes that."""
+
+        def told(what: object) -> object:
+            if self._traced:
+                _print_call(hook, [impl], {argument: what})
+            return impl.function(*[what][: len(impl.argnames)])
+
+        return told
+
 
 def without(name: str) -> str:
     """What to set, so that all plugins are loaded but the one of this name."""
@@ -156,7 +205,7 @@ def plugin_manager(*, environ: Mapping[str, str] = os.environ) -> PluginManager:
     """
     manager = PluginManager()
     if environ.get("JOURNEYKIT_TRACE_HOOKS") == "1":
-        manager.add_hookcall_monitoring(_print_call, lambda *_: None)
+        manager.trace_calls()
     own = _own_distribution()
     for entry_point in BUILT_IN:
         manager.load(entry_point, own)
@@ -175,7 +224,8 @@ class PluginInfo:
         distribution: The distribution that it came with; empty if with none.
         version: The distribution's version.
         hooks: The hooks that it implements.
-        contributes: What came of them, such as `channel email via ses`.
+        contributes: What came of them, such as `channel email via ses`; observers
+            contribute nothing.
     """
 
     name: str
@@ -191,12 +241,16 @@ class Registry:
 
     Attributes:
         channels: By the channel's name and the provider's.
+        actions: By name.
         commands: For the command line, by name.
+        observers: Whoever wants to know what happened.
         plugins: What is loaded: the built-in ones, then the others by name.
     """
 
     channels: Mapping[tuple[str, str], Channel]
+    actions: Mapping[str, Action]
     commands: Mapping[str, click.Command]
+    observers: Observers
     plugins: Sequence[PluginInfo]
 
     @classmethod
@@ -208,12 +262,21 @@ class Registry:
             PluginLoadError: A hook fails, or yields what it must not.
         """
         channels = _collect(manager, "journeykit_channels", _read_channel)
+        actions = _collect(manager, "journeykit_actions", _read_action)
         commands = _collect(manager, "journeykit_cli", _read_command)
-        labels = [(c.plugin, c.label) for c in channels.values()]
-        labels += [(c.plugin, c.label) for c in commands.values()]
+        labels = [
+            (found.plugin, found.label)
+            for kind in (channels, actions, commands)
+            for found in kind.values()
+        ]
         return cls(
             channels=_values(channels),
+            actions=_values(actions),
             commands=_values(commands),
+            observers=Observers(
+                reactions=[*manager.observers(AFTER_REACTION)],
+                deliveries=[*manager.observers(AFTER_DELIVERY)],
+            ),
             plugins=tuple(
                 PluginInfo(
                     name=name,
@@ -261,6 +324,19 @@ class Registry:
                 f"installed: {self._installed()}"
             )
         return self.channels[key]
+
+    def action(self, name: str) -> Action:
+        """Return what does what a `Call` step asks for.
+
+        Raises:
+            UnknownAction: No installed plugin provides it.
+        """
+        if name not in self.actions:
+            raise UnknownAction(
+                f"action {name!r} is not provided by any installed plugin; "
+                f"installed: {_quoted(self.actions) or 'none'}"
+            )
+        return self.actions[name]
 
     def _installed(self) -> str:
         return _quoted(who if name == ANY else name for name, who in self.channels)
@@ -314,6 +390,14 @@ def _read_channel(item: object) -> tuple[tuple[str, str], str, Channel]:
         raise TypeError("give it a `name`, the channel that journeys name")
     provider = item.provider or item.name
     return (item.name, provider), f"channel {item.name} via {provider}", item
+
+
+def _read_action(item: object) -> tuple[str, str, Action]:
+    if not isinstance(item, Action):
+        raise TypeError("yield an instance of a subclass of Action")
+    if not getattr(item, "name", ""):
+        raise TypeError("give it a `name`, by which journeys call it")
+    return item.name, f"action {item.name}", item
 
 
 def _read_command(item: object) -> tuple[str, str, click.Command]:

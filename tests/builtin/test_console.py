@@ -1,4 +1,5 @@
 import io
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -6,7 +7,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from journeykit.builtin.console import ConsoleChannel
-from journeykit.channels import Message, Sent
+from journeykit.channels import Channel, Message, Sent
+from journeykit.testing import ChannelContract
 
 MESSAGE = Message(
     delivery_id="d1",
@@ -71,3 +73,15 @@ def test_whatever_customers_typed_stays_on_one_line(address: str, name: str) -> 
 
 def test_the_customer_id_is_the_address() -> None:
     assert ConsoleChannel().address({"email": "ada@example.org"}, "c1") == "c1"
+
+
+class TestContract(ChannelContract):
+    def setup_method(self) -> None:
+        self.stream = io.StringIO()
+
+    def channel(self) -> Channel:
+        return ConsoleChannel(self.stream)
+
+    def accepted(self) -> list[str]:
+        numbers = re.findall(r" to person-(\d+)@example\.com: ", self.stream.getvalue())
+        return [f"delivery-{number}" for number in numbers]

@@ -4,13 +4,15 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 import pytest
 from hypothesis import given, strategies as st
 
 from journeykit.builtin.file import FileChannel
-from journeykit.channels import Message, Sent
+from journeykit.channels import Channel, Message, Sent
 from journeykit.errors import InputError
+from journeykit.testing import ChannelContract
 
 MESSAGE = Message(
     delivery_id="d1",
@@ -124,3 +126,23 @@ def test_an_operator_can_set_the_path(tmp_path: Path) -> None:
 def test_a_misspelt_setting_is_refused() -> None:
     with pytest.raises(InputError, match=r"^file\.pth: "):
         FileChannel().configured({"pth": "x"})
+
+
+class TestContract(ChannelContract):
+    @pytest.fixture(autouse=True)
+    def _in_a_folder_of_its_own(self, tmp_path: Path) -> None:
+        self.path = tmp_path / "messages.jsonl"
+
+    def channel(self) -> Channel:
+        return FileChannel(self.path)
+
+    def accepted(self) -> list[object]:
+        found = lines(self.path) if self.path.is_file() else []
+        return [line["delivery_id"] for line in found]
+
+    def troubled(
+        self, trouble: Literal["busy", "refusing", "silent", "unreachable"]
+    ) -> Channel | None:
+        if trouble != "unreachable":  # a disk does nothing of the kind
+            return None
+        return FileChannel(self.path.parent)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import gzip
 import importlib.util
 import itertools
 import json
@@ -10,10 +9,12 @@ import pytest
 from click.testing import CliRunner, Result
 from jsonschema import Draft202012Validator
 
+from journeykit.cli import group
 from journeykit.cli.demo import WORKSPACE, command, shopping
-from journeykit.cli.why import command as why
 from journeykit.engine.records import TRACE_SCHEMA
+from journeykit.local.logs import log_lines
 from journeykit.plugins import Registry, plugin_manager
+from journeykit.testing import SentMessage, Simulator
 from journeykit.workspace import Workspace
 
 needs_data = pytest.mark.skipif(
@@ -57,9 +58,9 @@ def test_the_demo_prints_what_became_of_everybody_by_journey(demo: Result) -> No
 
 @needs_data
 def test_the_demo_tells_how_long_each_phase_took(demo: Result) -> None:
-    phases = demo.stdout.splitlines()[1:4]
+    phases = demo.stdout.splitlines()[1:5]
 
-    assert [" s   " in phase for phase in phases] == [True] * 3
+    assert [" s   " in phase for phase in phases] == [True] * 4
     assert "40 households" in phases[0]
 
 
@@ -83,7 +84,7 @@ def test_messages_and_decisions_lie_where_the_demo_says(
     demo: Result, folder: Path
 ) -> None:
     messages = (folder / "messages.jsonl").read_text().splitlines()
-    log = gzip.decompress((folder / "decisions.jsonl.gz").read_bytes()).splitlines()
+    log = log_lines(folder / "data" / "decisions.jsonl")
     decisions = [json.loads(line) for line in log]
 
     validator = Draft202012Validator(TRACE_SCHEMA)
@@ -93,7 +94,7 @@ def test_messages_and_decisions_lie_where_the_demo_says(
     assert {json.loads(line)["delivery_id"] for line in messages} == sent
     assert f"{len(decisions):,} decisions, {len(messages):,} messages" in demo.stdout
     assert str(folder / "messages.jsonl") in demo.stdout
-    assert str(folder / "decisions.jsonl.gz") in demo.stdout
+    assert str(folder / "data" / "decisions.jsonl") in demo.stdout
 
 
 @needs_data
@@ -116,35 +117,100 @@ def test_nothing_is_sent_at_night_nor_twice_a_week(demo: Result, folder: Path) -
 
 
 @needs_data
-def test_the_command_that_the_demo_ends_with_explains_the_same_household(
-    demo: Result,
+def test_in_the_database_there_happens_what_happens_in_a_simulation(
+    tmp_path: Path,
 ) -> None:
-    asked = next(line for line in demo.stdout.splitlines() if "journeykit why" in line)
-    arguments = asked.split()[2:]
+    events = shopping.year_of_shopping(households=30)
+    workspace = Workspace.load(WORKSPACE)
+    simulator = Simulator(
+        workspace.journeys,
+        start=events[0].occurred_at,
+        policies=workspace.policies,
+        explain=False,
+    )
+    simulator.run(events, until=shopping.END)
 
-    result = CliRunner().invoke(why, arguments)
+    done = CliRunner().invoke(command, ["--households", "30", "--out", str(tmp_path)])
 
-    assert result.exit_code == 0, result.output
-    assert result.stdout.startswith(arguments[0])
-    assert "By the clock of America/New_York" in result.stdout
+    assert done.exit_code == 0, done.output
+    assert str(simulator.report()) in done.stdout
+    assert f"{len(simulator.trace):,} decisions" in done.stdout
+    lines = (tmp_path / "messages.jsonl").read_text().splitlines()
+    written = sorted((m["delivery_id"], m["at"]) for m in map(json.loads, lines))
+    assert written == sorted(
+        (m.delivery_id, m.at.isoformat().replace("+00:00", "Z"))
+        for m in map(SentMessage.from_command, simulator.commands)
+    )
+
+
+def commands_to_try(result: Result) -> list[str]:
+    return [line for line in result.stdout.splitlines() if "  journeykit " in line]
 
 
 @needs_data
-def test_a_second_run_tells_the_same_and_keeps_what_was_changed(
-    tmp_path: Path,
+def test_every_command_that_the_demo_ends_with_tells_of_the_same_households(
+    demo: Result,
 ) -> None:
+    commands = commands_to_try(demo)
+
+    results = [CliRunner().invoke(group, line.split()[1:]) for line in commands]
+
+    assert [line.split()[1] for line in commands] == [
+        *["status", "customer", "why", "why"]
+    ]
+    assert [result.exit_code for result in results] == [0] * 4
+    status, *told = [result.stdout for result in results]
+    household = commands[1].split()[2]
+    assert "40 customers" in status
+    assert "\N{NOT EQUAL TO}" not in status
+    assert [text.split(",")[0] for text in told] == [household] * 3
+    assert all("clock of America/New_York" in text for text in told)
+
+
+@needs_data
+def test_a_second_run_begins_anew_and_keeps_what_was_changed(tmp_path: Path) -> None:
     arguments = ["--households", "5", "--out", str(tmp_path)]
     first = CliRunner().invoke(command, arguments)
-    written = (tmp_path / "decisions.jsonl.gz").read_bytes()
+    written = (tmp_path / "messages.jsonl").read_bytes()
     changed = tmp_path / "workspace" / "journeys" / "welcome.py"
     changed.write_text(f"{changed.read_text()}\n# changed\n")
+    left = tmp_path / "data" / "decisions-000001.jsonl"
+    left.write_text("of an earlier run\n")
 
     second = CliRunner().invoke(command, arguments)
 
     told = [r.stdout.split("What became of everybody")[1] for r in (first, second)]
     assert told[0] == told[1]
-    assert (tmp_path / "decisions.jsonl.gz").read_bytes() == written
+    assert (tmp_path / "messages.jsonl").read_bytes() == written
     assert changed.read_text().endswith("# changed\n")
+    assert not left.exists()
+
+
+@needs_data
+def test_the_demo_takes_no_data_away_that_is_not_its_own(tmp_path: Path) -> None:
+    database = tmp_path / "data" / "journeykit.db"
+    database.parent.mkdir()
+    database.write_text("somebody's")
+
+    done = CliRunner().invoke(command, ["--households", "1", "--out", str(tmp_path)])
+
+    assert done.exit_code != 0
+    assert "is not of an earlier demo" in str(done.exception)
+    assert database.read_text() == "somebody's"
+
+
+@needs_data
+def test_nobody_gets_a_message_whoever_carries_the_channels(tmp_path: Path) -> None:
+    arguments = ["--households", "1", "--out", str(tmp_path)]
+    CliRunner().invoke(command, arguments)
+    written = (tmp_path / "messages.jsonl").read_bytes()
+    settings = tmp_path / "workspace" / "journeykit.toml"
+    settings.write_text(settings.read_text().replace('"file"', '"console"'))
+
+    done = CliRunner().invoke(command, arguments)
+
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "messages.jsonl").read_bytes() == written
 
 
 def test_nothing_is_to_be_said_against_the_demos_own_workspace() -> None:

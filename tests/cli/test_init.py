@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from journeykit.cli import group
+from journeykit.local.embedded import DATA
 from journeykit.model.events import decode_event
 from journeykit.testing import Simulator
 from journeykit.workspace import Workspace
@@ -46,6 +47,7 @@ def test_a_workspace_has_everything_that_an_author_starts_with() -> None:
 
     assert done.exit_code == 0, done.output
     assert files("shop") == {
+        ".gitignore",
         "README.md",
         "events.jsonl",
         "journeykit.toml",
@@ -129,9 +131,16 @@ def test_an_empty_one_has_only_what_is_needed() -> None:
     done = journeykit("init", "shop", "--empty")
 
     assert done.exit_code == 0
-    assert files("shop") == {"journeykit.toml", "policies.yaml"}
+    assert files("shop") == {".gitignore", "journeykit.toml", "policies.yaml"}
     assert Path("shop/journeys").is_dir()
     assert journeykit("check", "shop").exit_code == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--empty",)])
+def test_what_runs_there_stays_out_of_version_control(options: tuple[str, ...]) -> None:
+    journeykit("init", "shop", *options)
+
+    assert f"{DATA}/" in Path("shop/.gitignore").read_text("utf-8").splitlines()
 
 
 def test_nothing_is_ever_overwritten() -> None:

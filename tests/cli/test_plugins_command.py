@@ -22,8 +22,8 @@ def test_plugins_are_listed_in_columns() -> None:
     assert header.split() == ["name", "version", "distribution", "hooks", "contributes"]
     assert shout.split() == [
         *["shout", "1.2", "journeykit-shout"],
-        *["journeykit_channels,", "journeykit_cli"],
-        *["channel", "shout", "via", "shout,", "command", "hello"],
+        *["actions,", "after_delivery,", "after_reaction,", "channels,", "cli"],
+        *["channel", "shout", "via", "shout,", "action", "cheer,", "command", "hello"],
     ]
 
 
@@ -32,7 +32,8 @@ def test_the_columns_stand_below_each_other() -> None:
 
     start = header.index("distribution")
     assert [row[start:].split()[0] for row in rows] == [
-        *["journeykit", "journeykit", "journeykit-shout"]
+        *["journeykit"] * 4,
+        "journeykit-shout",
     ]
     assert all(row[start - 1] == " " for row in rows)
 
@@ -45,6 +46,12 @@ def test_plugins_are_listed_as_json() -> None:
         "name": "shout",
         "version": "1.2",
         "distribution": "journeykit-shout",
-        "hooks": ["journeykit_channels", "journeykit_cli"],
-        "contributes": ["channel shout via shout", "command hello"],
+        "hooks": [
+            "journeykit_actions",
+            "journeykit_after_delivery",
+            "journeykit_after_reaction",
+            "journeykit_channels",
+            "journeykit_cli",
+        ],
+        "contributes": ["channel shout via shout", "action cheer", "command hello"],
     }

@@ -161,7 +161,7 @@ def test_with_json_each_line_is_a_decision_of_the_published_schema(
     assert "4 events" in result.stderr
 
 
-def test_no_two_decisions_have_the_same_customer_revision_and_number(
+def test_what_left_a_document_as_it_was_is_told_apart_by_the_event(
     simulate: Simulate, folder: Path
 ) -> None:
     # None of these changes the document, so the revision stays.
@@ -173,8 +173,8 @@ def test_no_two_decisions_have_the_same_customer_revision_and_number(
 
     found = decisions(simulate("--json", "--explain", events="vain.jsonl").stdout)
 
-    keys = [(d["customer"], d["revision"], d["n"]) for d in found]
-    assert keys == [("ada", 0, n) for n in range(5)]
+    keys = [(d["customer"], d["revision"], d["event"], d["n"]) for d in found]
+    assert keys == [("ada", 0, str(n), -1) for n in range(5)]
 
 
 def test_a_channel_that_nobody_carries_is_an_error_that_names_it(
@@ -247,6 +247,48 @@ def test_a_wrong_profile_is_an_error_that_names_its_line(
     (folder / "profiles.jsonl").write_text(f'{{"id": "ada"}}\n{profile}\n')
 
     assert said in failure(simulate("--profiles", "profiles.jsonl"))
+
+
+CALL = """
+from journeykit import Call, Journey, Send, on
+
+vouchers = Journey("vouchers", trigger=on("order.placed"), steps=[Call("claim")])
+"""
+
+
+def test_calls_come_to_what_the_file_says(simulate: Simulate, folder: Path) -> None:
+    (folder / "journeys" / "vouchers.py").write_text(CALL)
+    (folder / "calls.json").write_text('{"claim": {"place": 1}, "other": null}')
+
+    told = simulate("--calls", "calls.json").stdout
+
+    assert "the action is done: place" in told
+
+
+def test_without_it_a_run_that_calls_ends_undetermined(
+    simulate: Simulate, folder: Path
+) -> None:
+    (folder / "journeys" / "vouchers.py").write_text(CALL)
+
+    assert "exited: undetermined 1" in simulate().stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "can't be read: No such file"),
+        ("oops", "no table of actions and their results (JSON is malformed"),
+        ('{"claim": 7}', "got `int` - at `$[...]`"),
+        ("[]", '; write {"voucher": {"code": "A1"}}'),
+    ],
+)
+def test_a_file_that_is_no_table_of_calls_is_an_error(
+    simulate: Simulate, folder: Path, text: str | None, said: str
+) -> None:
+    if text is not None:
+        (folder / "calls.json").write_text(text)
+
+    assert said in " ".join(failure(simulate("--calls", "calls.json")).split())
 
 
 def test_a_bad_line_is_a_dead_letter_and_the_rest_proceeds(

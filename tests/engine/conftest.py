@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from journeykit import (
+    CallAction,
     Catalog,
     Duration,
     Enroll,
@@ -26,6 +28,7 @@ from journeykit.engine.calendar import LATEST
 from journeykit.engine.catalog import State
 from journeykit.engine.customer import Customer, Enrollment, decode, encode
 from journeykit.engine.guards import ChannelRules
+from journeykit.engine.stimuli import Remove, Returned, Stimulus
 from journeykit.engine.trace import TraceEntry
 
 T0 = datetime(2026, 6, 1, 12, tzinfo=UTC)  # a Monday, noon
@@ -52,6 +55,7 @@ class Drive:
         self.last: Reaction | None = None
         self.trace: list[TraceEntry] = []
         self.commands: list[SendMessage] = []
+        self.called: list[CallAction] = []
         self.published: list[PublishEvent] = []
         self.sent: list[str] = []
         self.explain = explain
@@ -139,6 +143,22 @@ class Drive:
             test=test,
         )
 
+    def completed(
+        self, result: Any = None, at: str | None = None, /, **more: Any
+    ) -> list[str]:
+        """The last call has come to this."""
+        call = self.called[-1]
+        said = {"call_id": call.call_id, "enrollment": call.enrollment, **more}
+        return self.event("call.completed", at, **{**said, "result": result})
+
+    def failed(
+        self, reason: str = "", at: str | None = None, /, **more: Any
+    ) -> list[str]:
+        """The last call has failed."""
+        call = self.called[-1]
+        said = {"call_id": call.call_id, "enrollment": call.enrollment, **more}
+        return self.event("call.failed", at, **{**said, "reason": reason})
+
     def enroll(
         self,
         journey: str,
@@ -162,6 +182,38 @@ class Drive:
         )
         return self.react(call, now=received)
 
+    def remove(
+        self, journey: str, at: str | None = None, /, *, id: str | None = None
+    ) -> list[str]:
+        """Somebody calls to take them out of a journey."""
+        self._count += 1
+        call = Remove(
+            id=id or f"call-{self._count}",
+            journey=journey,
+            customer="ada",
+            received_at=self.instant(at),
+        )
+        return self.react(call, now=call.received_at)
+
+    def returns(
+        self,
+        until: str,
+        at: str | None = None,
+        /,
+        *,
+        message: SendMessage | None = None,
+        reason: str = "pace",
+        **changed: Any,
+    ) -> list[str]:
+        """The last message, or another one, could not go, and comes back."""
+        returned = Returned(
+            message=replace(message or self.commands[-1], **changed),
+            until=self.ms(until),
+            reason=reason,
+            received_at=self.instant(at),
+        )
+        return self.react(returned, now=returned.received_at)
+
     def wake(self, at: str | None = None) -> list[str]:
         """A wake-up comes: on time, late or stale."""
         return self.react(WakeUp("ada"), now=self.instant(at))
@@ -175,7 +227,7 @@ class Drive:
         self.now = max(end, self.now)
         return told
 
-    def react(self, stimulus: Event | Enroll | WakeUp, *, now: datetime) -> list[str]:
+    def react(self, stimulus: Stimulus, *, now: datetime) -> list[str]:
         """One reaction, held to what is true of all of them."""
         before = None if self.customer is None else encode(self.customer)
         known = None if before is None else decode(before)
@@ -191,10 +243,11 @@ class Drive:
         assert before is None or encode(self.customer or first.customer) == before
         assert decode(encode(first.customer)) == first.customer
         if first.customer is not self.customer:
-            earliest = min(
-                map(self.catalog.due_of, first.customer.active), default=None
-            )
-            assert first.customer.next_due == (earliest if earliest != LATEST else None)
+            document = first.customer
+            dues = [*map(self.catalog.due_of, document.active)]
+            dues += map(self.catalog.due_of_held, document.held)
+            earliest = min(dues, default=LATEST)
+            assert document.next_due == (earliest if earliest != LATEST else None)
         self._keep(first, now)
         return [said(entry) for entry in first.trace]
 
@@ -206,6 +259,8 @@ class Drive:
             if isinstance(command, SendMessage):
                 self.commands.append(command)
                 self.sent.append(f"{command.template} {self.offset(now)}")
+            elif isinstance(command, CallAction):
+                self.called.append(command)
             else:
                 self.published.append(command)
         if "trace" in self.reasons("forgotten"):

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from journeykit import Goal, Journey, Send, Wait, days, entry, hours, on
-from journeykit.engine.customer import SCHEMA, decode, encode, upgraded
+from journeykit.engine.customer import SCHEMA, created, decode, encode, upgraded
 
 JOURNEY = Journey(
     id="j",
@@ -56,3 +56,51 @@ def test_a_document_of_a_later_release_is_refused(drive: Any) -> None:
 def test_a_damaged_document_is_refused() -> None:
     with pytest.raises(msgspec.ValidationError):
         decode(b'{"id": 7}')
+
+
+# As the release before held messages and removals wrote it: kept, never rewritten.
+OF_SCHEMA_1 = b"""
+{"id": "ada", "created_at": 1780315200000, "schema": 1, "revision": 4,
+ "clock": 1780318800000, "catalog": 2, "profile": {"city": "Turin"},
+ "addresses": {"5d0c5a1f": {"suppressed": "hard_bounce"}},
+ "consents": [{"granted": true, "at": 1780315200000, "topic": "news"}],
+ "active": [{"id": "e1", "journey": "j", "version": 1, "n": 2,
+   "entered_at": 1780315200000, "entry": {"sum": 5}, "step": "wait-1h", "visit": 1,
+   "arrived_at": 1780315200000, "due": 1780322400000,
+   "watches": [{"goal": "goal", "until": 1780920000000}]}],
+ "past": {"j": {"count": 2, "last_in": 1780315200000, "last_out": 1780315100000,
+   "outcome": "exited:goal_reached", "arms": {"split": "a"},
+   "keys": {"k": {"count": 1, "last_in": 1780315200000}},
+   "finished": [{"id": "e0", "version": 1,
+     "watches": [{"goal": "goal", "until": 1780919900000}]}]}},
+ "forgotten": 1, "counters": {"*|*|*|marketing": 1},
+ "ledger": [[1780315200000, "sms", "", "j", "marketing", "d1"]],
+ "seen": {"17179869184": 1780315200000}, "next_due": 1780322400000}
+"""
+
+
+def test_a_document_from_before_held_messages_and_removals_is_read() -> None:
+    customer = decode(OF_SCHEMA_1)
+
+    assert upgraded(json.loads(OF_SCHEMA_1)) == customer
+    assert customer.held == []
+    assert customer.salt == ""
+    assert (customer.past["j"].removed, customer.past["j"].early) == (False, [])
+    assert json.loads(encode(customer)) == json.loads(OF_SCHEMA_1)
+
+
+def test_a_salt_stays_with_the_customer(drive: Any) -> None:
+    ada = drive(JOURNEY)
+    ada.customer = created("ada", ada.ms("+0h"), salt="of her own")
+
+    ada.event("start", sum=5)
+
+    assert ada.customer.salt == "of her own"
+    assert json.loads(encode(ada.customer))["salt"] == "of her own"
+
+
+def test_the_engine_draws_no_salt(drive: Any) -> None:
+    ada = drive(JOURNEY)
+    ada.event("start", sum=5)
+
+    assert b"salt" not in encode(ada.customer)

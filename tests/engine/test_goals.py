@@ -111,11 +111,11 @@ def test_a_value_is_a_number_or_what_the_event_holds(drive: Any) -> None:
     values = {e.reason: e.detail for e in ada.trace if e.kind == "goal"}
     assert values == {
         "fixed": {"value": 5},
-        "read": {"value": 9.5},
+        "read": {"value": 9.5, "of": "event.sum"},
         "none": {},
         "missing": {"value_missing": True},
         "text": {"value_missing": True},
-        "entry": {"value": 1},
+        "entry": {"value": 1, "of": "entry.sum"},
     }
 
 

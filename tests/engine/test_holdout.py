@@ -72,7 +72,7 @@ def test_the_goal_of_the_held_out_has_a_value(drive: Any) -> None:
 
     ada.event("bought", sum=5)
 
-    assert ada.details("goal") == [{"value": 5}]
+    assert ada.details("goal") == [{"value": 5, "of": "event.sum"}]
 
 
 @pytest.mark.parametrize(("at", "counts"), [("+167h59m", True), ("+168h", False)])

@@ -10,6 +10,8 @@ from journeykit.engine.ids import (
     derived,
     emitted_id,
     enrollment_id,
+    is_derived,
+    log_id,
     seen_hash,
 )
 
@@ -78,3 +80,15 @@ def test_ids_stay_as_they_were_in_every_release() -> None:
     assert delivery_id("e", "s", 1, 0) == "c7176c964cd66e20d5f18c73"
     assert emitted_id("e", "s", 1) == "4640fb49edb766614b6d504f"
     assert seen_hash("shop", "1") == 15_979_110_433_559_379_185
+    assert log_id("ada", "pepper") == "cab6c53bbc6953770c481b1f"
+
+
+def test_the_name_in_the_logs_depends_on_the_salt() -> None:
+    assert log_id("ada", "a") != log_id("ada", "b")
+    assert log_id("ada", "a") != log_id("bob", "a")
+    assert "ada" not in log_id("ada", "")
+
+
+def test_what_looks_like_an_id_of_ours_is_told_from_other_text() -> None:
+    assert is_derived(log_id("ada", ""))
+    assert not any(map(is_derived, ["ada", "A" * 24, "a" * 23, "a" * 25, 24, None]))

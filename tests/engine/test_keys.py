@@ -201,7 +201,7 @@ def test_a_goal_is_watched_per_key_after_the_end(drive: Any) -> None:
     ada.event("paid", order="b", sum=5)
     ada.event("paid", order="b", sum=5)
 
-    assert ada.details("goal") == [{"value": 5, "after_end": True}]
+    assert ada.details("goal") == [{"value": 5, "of": "event.sum", "after_end": True}]
 
 
 def test_the_purchase_of_one_order_does_not_end_the_run_of_another(drive: Any) -> None:

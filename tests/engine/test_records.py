@@ -26,7 +26,13 @@ from journeykit import (
     on,
     react,
 )
-from journeykit.engine.records import TRACE_SCHEMA, TraceRecord, line_of, record_of
+from journeykit.engine.records import (
+    TRACE_SCHEMA,
+    TraceRecord,
+    line_of,
+    lines_of,
+    record_of,
+)
 from journeykit.engine.trace import TraceEntry
 
 NOON = datetime(2026, 6, 7, 12, tzinfo=UTC)
@@ -95,7 +101,7 @@ def test_a_line_is_the_record_and_its_end() -> None:
     [
         {"kind": "guessed"},
         {"kind": "ignored", "reason": "boredom"},
-        {"n": -1},
+        {"n": "0"},
         {"at": 1_780_833_600_000},
         {"until": "2026-06-07T12:00:00Z"},
     ],
@@ -158,3 +164,47 @@ def step(
     )
     stimulus = purchase if total else WakeUp("ada")
     return react(customer, stimulus, catalog=catalog, now=now, explain=True)
+
+
+ENTRIES = (
+    TraceEntry("entered", NOON_MS, "j", 1, "e", detail={"fields": ["total"]}),
+    TraceEntry("waiting", NOON_MS + 5, "j", 1, "e", "wait", detail={"until": NOON_MS}),
+)
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_the_lines_of_a_reaction_are_those_of_its_decisions(changed: bool) -> None:
+    lines = lines_of(
+        ENTRIES,
+        customer="ada",
+        revision=3,
+        now=NOON_MS + 9,
+        event="o-1",
+        changed=changed,
+    )
+
+    numbers = [0, 1] if changed else [-1, -2]
+    assert lines == b"".join(
+        line_of(e, customer="ada", revision=3, n=n, now=NOON_MS + 9, event="o-1")
+        for n, e in zip(numbers, ENTRIES, strict=True)
+    )
+    for line in lines.splitlines():
+        schema.validate(json.loads(line))
+
+
+def test_the_event_stands_on_the_line() -> None:
+    (first, _) = lines_of(
+        ENTRIES, customer="ada", revision=3, now=NOON_MS, event="o-1"
+    ).splitlines()
+
+    assert json.loads(first)["event"] == "o-1"
+
+
+def test_a_line_of_what_only_time_did_names_no_event() -> None:
+    lines = lines_of(ENTRIES, customer="ada", revision=3, now=NOON_MS)
+
+    assert b"event" not in lines
+
+
+def test_a_reaction_that_decided_nothing_has_no_lines() -> None:
+    assert lines_of((), customer="ada", revision=3, now=NOON_MS) == b""

@@ -12,6 +12,7 @@ from hypothesis import given, strategies as st
 
 from journeykit.engine import trace, words
 from journeykit.engine.catalog import State
+from journeykit.engine.stimuli import ReturnReason
 from journeykit.engine.trace import TraceEntry
 from journeykit.engine.words import explanation_of, words_of
 
@@ -33,7 +34,12 @@ NOT_LITERAL = {
     "*refusal": {"entered_before", "already_in", "cooldown", "max_entries"},
     "goal.id": set[str](),
     "arm": set[str](),
+    "how": {"listed", "counted", "taken_back"},
     "self._name": set[str](),
+    "self._journey": set[str](),
+    "item.reason": {"removed_by_journey"},
+    "returned.reason": set(get_args(ReturnReason)),
+    "self.action": set[str](),
     "rule.reason": set[str](),
     "document['reason']": set[str](),
 }
@@ -78,6 +84,12 @@ def found(name: str, call: ast.Call) -> Iterator[tuple[str, str]]:
         reason = args[6] if len(args) > 6 else given.get("reason")
         for kind in texts(args[0]):
             yield from ((kind, text) for text in texts(reason))
+    elif name in ("_note", "_give_up"):  # of a held message
+        kinds, reason = (
+            (texts(args[1]), args[3]) if name == "_note" else ({"suppressed"}, args[2])
+        )
+        if not isinstance(reason, ast.Name):
+            yield from ((kind, text) for kind in kinds for text in texts(reason))
     elif name == "not_entered":
         kind = given.get("kind") or (args[4] if len(args) > 4 else None)
         for text in texts(args[2]):

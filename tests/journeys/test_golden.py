@@ -3,10 +3,11 @@
 A file is a story: `journeys`, `policies`, and `stimuli`, each with what it leads to in
 `then`: the trace, a line an entry, and `→` a message. At the end stand the `counts`.
 
-A stimulus is an `event`, an `enroll` call or a `wake` for a `customer` (`ada` if not
-given), at the instant `at`, by the wall clock `now` if that is later; `until` wakes all
-customers whenever something is due up to that instant; `states` and `publish` change the
-catalog. `channels` names the attribute by which a channel is addressed.
+A stimulus is an `event`, an `enroll` call, the journey of a `remove` call or a `wake` for a
+`customer` (`ada` if not given), at the instant `at`, by the wall clock `now` if that is
+later; `returns` names the template of the message that comes back, to be held `until`;
+`until` alone wakes all customers whenever something is due up to that instant; `states`
+and `publish` change the catalog. `channels` names the attribute by which a channel is addressed.
 
 `pytest tests/journeys --rewrite-golden` writes what the engine does into the files: read
 the difference before you commit it.
@@ -24,10 +25,11 @@ import pytest
 
 from journeykit import Catalog, Enroll, Event, Journey, Policies, WakeUp, react
 from journeykit.engine.calendar import isoformat, to_datetime, to_ms
-from journeykit.engine.commands import Command, SendMessage
+from journeykit.engine.commands import CallAction, Command, SendMessage
 from journeykit.engine.customer import Customer, decode, encode
 from journeykit.engine.guards import ChannelRules
-from journeykit.engine.react import Reaction, Stimulus
+from journeykit.engine.react import Reaction
+from journeykit.engine.stimuli import Remove, Returned, Stimulus
 from journeykit.engine.trace import TraceEntry
 from journeykit.model.documents import from_json, from_yaml, to_json, to_yaml
 
@@ -41,6 +43,7 @@ SHOWN = (
     "missing",
     "expired_at",
     "path",
+    "rounds",
 )
 
 Document = dict[str, Any]
@@ -116,7 +119,7 @@ class Story:
         self.document = document
         self.customers: dict[str, Customer] = {}
         self.commands: list[Command] = []
-        self.traced: Counter[str] = Counter()
+        self.decided: list[TraceEntry] = []
         self._through_json = through_json
         self._explain = explain
         self._journeys = document["journeys"]
@@ -155,7 +158,7 @@ class Story:
             self._journeys = stimulus.get("publish", self._journeys)
             self._compile()
             return []
-        if "until" in stimulus:
+        if "until" in stimulus and "returns" not in stimulus:
             return self._until(to_ms(_instant(stimulus["until"])))
         at = _instant(stimulus["at"])
         now = _instant(stimulus["now"]) if "now" in stimulus else at
@@ -169,6 +172,26 @@ class Story:
                 call = {"id": f"call-{self._count}", **call}
                 called = Enroll(customer=customer, received_at=at, **call)
                 return self._react(called, now)
+            case {"remove": journey}:
+                id = stimulus.get("id", f"call-{self._count}")
+                removed = Remove(
+                    id=id, journey=journey, customer=customer, received_at=at
+                )
+                return self._react(removed, now)
+            case {"returns": template, "until": until}:
+                message = next(
+                    command
+                    for command in reversed(self.commands)
+                    if isinstance(command, SendMessage)
+                    and (command.customer, command.template) == (customer, template)
+                )
+                returned = Returned(
+                    message=message,
+                    until=to_ms(_instant(until)),
+                    reason=stimulus.get("reason", "pace"),
+                    received_at=at,
+                )
+                return self._react(returned, now)
             case _:
                 return self._react(WakeUp(customer), now)
 
@@ -195,22 +218,23 @@ class Story:
         )
         self.customers[stimulus.customer] = reaction.customer
         self.commands += reaction.commands
-        self.traced.update(entry.kind for entry in reaction.trace)
+        self.decided += reaction.trace
         several = len({s.get("customer", "ada") for s in self.document["stimuli"]}) > 1
         who = f"{stimulus.customer}: " if several else ""
         return [who + line for line in _lines(reaction, now)]
 
     def _counts(self) -> dict[str, int]:
+        traced = Counter(entry.kind for entry in self.decided)
         counts = {
-            "entered": self.traced["entered"] + self.traced["held_out"],
-            "held_out": self.traced["held_out"],
+            "entered": traced["entered"] + traced["held_out"],
+            "held_out": traced["held_out"],
             "waiting": sum(
                 not run.held_out
                 for customer in self.customers.values()
                 for run in customer.active
             ),
             **{
-                kind: self.traced[kind]
+                kind: traced[kind]
                 for kind in ("completed", "exited", "failed", "sent", "suppressed")
             },
         }
@@ -224,7 +248,7 @@ def _lines(reaction: Reaction, now: datetime) -> list[str]:
     lines: list[str] = []
     for entry in reaction.trace:
         lines.append(_line(entry))
-        if entry.kind == "sent":
+        if entry.kind in ("sent", "called"):
             lines.append(_command(next(commands), now))
     return lines + [_command(command, now) for command in commands]
 
@@ -245,6 +269,8 @@ def _command(command: Command, now: datetime) -> str:
     if isinstance(command, SendMessage):
         said = f"{command.channel} {command.template} to {command.address}"
         values = command.variables
+    elif isinstance(command, CallAction):
+        said, values = f"call {command.action}", command.arguments
     else:
         said, values = f"publish {command.name}", command.properties
     shown = f" {json.dumps(values, ensure_ascii=False)}" if values else ""

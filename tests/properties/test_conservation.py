@@ -81,6 +81,9 @@ def test_every_goal_is_reached_at_most_once_by_a_run(data: st.DataObject) -> Non
     assert set(reached.values()) <= {1}
 
 
+VISITS = 400  # more than a run of these worlds makes in its loops
+
+
 @examples(80)
 @given(st.data())
 def test_ids_of_commands_are_derived_and_no_delivery_id_comes_twice(
@@ -94,12 +97,17 @@ def test_ids_of_commands_are_derived_and_no_delivery_id_comes_twice(
     assume(not any(is_cut(reaction) for _, reaction in life.reactions))
     published = [c for c in commands if isinstance(c, PublishEvent)]
     told = Counter(e.detail["delivery_id"] for e, _ in life.told if e.kind == "sent")
-    runs = {(entry.enrollment, entry.step) for entry, _ in life.told}
+    emitting = {(e.enrollment, e.step) for e, _ in life.told if e.kind == "emitted"}
+    made = {
+        (_first_channel, _second_channel): {(m.enrollment, m.step) for m in messages},
+        (emitted_id,): emitting,
+    }
     derived = {
         make(run, step, visit)
-        for run, step in runs
-        for visit in range(60)
-        for make in (emitted_id, _first_channel, _second_channel)
+        for makes, steps in made.items()
+        for run, step in steps
+        for visit in range(VISITS)
+        for make in makes
     }
 
     assert Counter(message.delivery_id for message in messages) == told

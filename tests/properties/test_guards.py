@@ -102,6 +102,7 @@ class Witness:
         if is_cut(reaction):
             raise TraceWasCut
         released: dict[str, int] = {}
+        gone: set[tuple[str, str]] = set()  # a step sends one message a reaction
         for entry in reaction.trace:
             match entry.kind:
                 case "profile" | "updated":
@@ -116,7 +117,11 @@ class Witness:
                     self._note_address(entry)
                 case "sent" | "suppressed" | "deferred":
                     arrived = self._arrival(entry)
-                    if entry.reason == "catch_up":
+                    if entry.reason == "loop":
+                        assert (entry.enrollment, entry.step) in gone
+                        assert released[entry.enrollment] == entry.at
+                        self.seen["suppressed loop"] += 1
+                    elif entry.reason == "catch_up":
                         assert released[entry.enrollment] < entry.at
                         assert now < entry.detail["until"] <= now + HOUR
                         self.seen["deferred catch_up"] += 1
@@ -126,6 +131,10 @@ class Witness:
                         # Two with a wait between them never go in one reaction.
                         assert released.get(entry.enrollment, entry.at) == entry.at
                         released[entry.enrollment] = entry.at
+                        assert (entry.enrollment, entry.step) not in gone
+                        gone.add((entry.enrollment, entry.step))
+                    if entry.kind != "deferred":  # it may come to this step again
+                        self.arrived.pop(entry.enrollment)
 
     def _learn(self, entry: TraceEntry) -> None:
         self.known.profile |= entry.detail["values"]
@@ -222,6 +231,7 @@ def test_these_worlds_reach_every_answer_of_the_guards() -> None:
         "suppressed no_consent",
         "suppressed no_address",
         "suppressed bounce_cool_down",
+        "suppressed loop",
         *(
             f"{kind} {reason}"
             for kind in ("suppressed", "deferred")

@@ -8,8 +8,8 @@ from tests.properties.worlds import Dice, Life, story, world_of
 
 KINDS = """
     ignored refused clamped profile consent address not_entered entered held_out
-    waiting went_on branched split updated emitted sent deferred suppressed parked
-    goal completed exited
+    waiting went_on branched split updated emitted started took_out repeated sent
+    deferred suppressed parked goal completed exited
 """
 # The others: `unmatched` is told on request, `forgotten` is met by the hostile stream
 # of test_bounds.py, and `failed` where Emit steps answer each other, which is rare.

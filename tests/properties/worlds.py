@@ -24,6 +24,7 @@ from journeykit import (
     Cap,
     Catalog,
     ClosedDays,
+    Collect,
     Condition,
     ConsentDefault,
     Customer,
@@ -35,6 +36,7 @@ from journeykit import (
     Exit,
     ExitRule,
     Goal,
+    Goto,
     Holdout,
     Journey,
     OpenHours,
@@ -42,9 +44,11 @@ from journeykit import (
     QuietHours,
     Reaction,
     ReEntry,
+    Repeat,
     Send,
     SendMessage,
     Split,
+    Start,
     TraceEntry,
     Until,
     Update,
@@ -282,7 +286,7 @@ def step(dice: Dice, style: Style, depth: int) -> Step:
         return When(when, inner())
 
     kinds = ["wait", "send", "send", "wait", "send", "wait_for", "update", "emit"]
-    kind = dice.pick(*kinds, *(["branch", "split"] if depth else ["exit"]))
+    kind = dice.pick(*kinds, *(["branch", "split", "rarer"] if depth else ["exit"]))
     if kind == "wait" or (kind == "send" and not style.apart):
         return Wait(
             due(dice),
@@ -309,11 +313,41 @@ def step(dice: Dice, style: Style, depth: int) -> Step:
     if kind == "split":
         arms = [Arm("left", 50, inner()), Arm("right", 50, inner())]
         return Split(arms, on_reentry=dice.pick("sticky", "redraw"))
+    if kind == "rarer":
+        if which := dice.number(3):
+            return other(dice) if which == 1 else digest(dice)
+        until = dice.pick(*OF_RUN) if dice.rare() else None
+        return Repeat([Wait(due(dice)), *inner()], times=dice.pick(2, 3), until=until)
     if kind == "update":
         return Update(dice.pick(*UPDATES))
     if kind == "emit":
         return Emit(*dice.pick(*EMITTED), public=dice.pick(False, True))
     return Exit("enough")
+
+
+def digest(dice: Dice) -> Step:
+    """A step that gathers events, and may be told to take one back."""
+    what, without = dice.pick(*NAMES), dice.pick(*NAMES)
+    taken_back = {"cancel": on(without), "by": event.item} if dice.number(2) else {}
+    return Collect(
+        on(what),
+        window=dice.pick(*LENGTHS, Until(time="09:00")),
+        keep=["item", "$time"],
+        max_items=dice.pick(50, 1, 2),
+        until_count=dice.pick(None, 1, 3),
+        include_entry=dice.pick(True, False),
+        on_empty=dice.pick("exit", "proceed"),
+        **taken_back,
+    )
+
+
+def other(dice: Dice) -> Step:
+    """A step that starts a journey, or ends runs of one: perhaps of its own."""
+    journey = dice.pick(*JOURNEYS)
+    if dice.number(2):
+        return Start(journey, {"amount": entry.amount, "item": dice.pick("x", "y")})
+    key = dice.pick(None, None, entry.item)
+    return Exit(dice.pick("exit", "elsewhere"), journey=journey, key=key)
 
 
 def steps(dice: Dice, style: Style, depth: int) -> list[Step]:
@@ -340,6 +374,10 @@ def all_steps(dice: Dice, style: Style) -> list[Step]:
             replace(step, since="first") if isinstance(step, WaitFor) else step
             for step in found[1:]
         ]
+    if style.apart and found and dice.rare(6):  # round and round, mostly with a wait
+        found[0] = replace(found[0], id="first")
+        pause = dice.pick(days(1), days(2), hours(24), days(1), None)
+        found += [*([Wait(pause)] if pause else []), Goto("first")]
     return found
 
 
@@ -577,7 +615,7 @@ def happening(dice: Dice, start: datetime, style: Style) -> Happening:
         return "consent.changed", {**yes, **dice.subset(CONSENTS)}
     channel = {"channel": dice.pick("sms", "email", "push")}
     if kind == 14:
-        bounce = dice.pick("hard", "hard" if style.timeless else "soft")
+        bounce = dice.pick(*["hard", *(["soft", "soft"] * (not style.timeless))])
         return "message.bounced", {**channel, "bounce": bounce}
     name = dice.pick("message.unsubscribed", "message.complained")
     return name, {**channel, **dice.subset({"topic": TOPICS})}

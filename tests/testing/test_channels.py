@@ -20,6 +20,7 @@ from journeykit import (
     entry,
     on,
 )
+from journeykit.observers import Observers
 from journeykit.plugins import Registry
 from journeykit.testing import (
     RecordingChannel,
@@ -134,7 +135,9 @@ def test_installed_channels_carry_messages() -> None:
         ("email", "recording"): email,
         ("sms", "recording"): sms,
     }
-    registry = Registry(channels=channels, commands={}, plugins=())
+    registry = Registry(
+        channels=channels, actions={}, commands={}, observers=Observers(), plugins=()
+    )
 
     deliver(sent(), registry)
 

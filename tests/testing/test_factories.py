@@ -46,7 +46,7 @@ names = st.text(
 )
 
 
-@given(names, st.dictionaries(names, st.integers()))
+@given(names, st.dictionaries(names, st.integers(-(2**63), 2**64 - 1)))
 def test_whatever_is_made_passes_the_door(name: str, carried: dict[str, int]) -> None:
     made = make_event(name, "ada", carried)
 

@@ -18,11 +18,22 @@ from journeykit.model.plain_text import printable
 # Command → what it does. Said here, so that `--help` need not load the modules.
 COMMANDS: Mapping[str, str] = {
     "check": "Say what is wrong with a workspace.",
+    "customer": "Show everything that is known of a customer.",
+    "dead-letters": "Look at what could not be handled, and try it again.",
     "demo": "Run four journeys over a year of real shopping.",
+    "enroll": "Enroll one customer, or many, in a journey.",
     "init": "Write a workspace that runs at once.",
+    "pause": "Let nobody enter a journey or move on in it.",
     "plugins": "List the plugins, and what each contributes.",
+    "publish": "Make a workspace's journeys and policies the live ones.",
+    "remove": "Take one customer, or many, out of a journey.",
+    "resume": "Let a journey that was paused go on.",
+    "run": "Handle events from a file, durably.",
     "schema": "Print a JSON Schema.",
+    "serve": "Take events over HTTP, let time pass, send.",
     "simulate": "Replay events through the journeys of a workspace.",
+    "status": "Say where everybody is, and what waits or failed.",
+    "stop": "End all runs of a journey, and let nobody enter.",
     "why": "Tell why a customer did or did not get a message.",
 }
 
@@ -39,7 +50,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import our own commands; ask the plugins for any other."""
         if cmd_name in COMMANDS:
-            module = import_module(f"journeykit.cli.{cmd_name}")
+            module = import_module(f"journeykit.cli.{cmd_name.replace('-', '_')}")
             return cast(click.Command, module.command)
         return _of_plugins().get(cmd_name)
 
@@ -86,7 +97,7 @@ class _Commands(click.Group):
 @click.version_option(package_name="journeykit", message="journeykit %(version)s")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def group(*, debug: bool) -> None:
-    """Write, check and try customer journeys."""
+    """Write, check, try and run customer journeys."""
 
 
 def main(args: Sequence[str] | None = None) -> None:

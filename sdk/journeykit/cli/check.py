@@ -35,7 +35,7 @@ def command(*, workspace: Path, as_json: bool, strict: bool) -> None:
         issues.sort(key=by_weight)
     else:
         issues, what = loaded.check(registry), _counted(len(loaded.journeys), "journey")
-    for line in map(_json, issues) if as_json else _report(issues):
+    for line in map(_json, issues) if as_json else reported(issues):
         click.echo(line)
     counts = Counter(issue.level for issue in issues)
     found = (
@@ -59,7 +59,7 @@ def _json(issue: Issue) -> str:
     return json.dumps(fields, ensure_ascii=False)
 
 
-def _report(issues: Sequence[Issue]) -> Iterator[str]:
+def reported(issues: Sequence[Issue]) -> Iterator[str]:
     """Yield errors, warnings, hints, each by file, as lines that fit the terminal."""
     alike = Counter(map(_kind, issues))
     for (_, file), group in groupby(issues, key=lambda issue: by_weight(issue)[:2]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import io
 import json
 import sys
 import zlib
@@ -183,15 +184,36 @@ def numbered_lines(path: str) -> Iterator[tuple[int, bytes]]:
         ) from error
 
 
+def ends_whole(path: str) -> bool:
+    """Whether a file's last line has an end; of a gzipped one nobody can say."""
+    with Path(path).open("rb") as file:
+        if file.read(2) == _GZIP:
+            return True
+        file.seek(-1, io.SEEK_END)
+        return file.read(1) == b"\n"
+
+
 @contextlib.contextmanager
 def _opened(path: str) -> Iterator[BinaryIO]:
     """Open the file, unpacked if it is gzipped, whatever its name says."""
     with contextlib.ExitStack() as stack:
         if path == STDIN:
-            file = cast(BinaryIO, sys.stdin.buffer)
+            file = _standard_input(stack)
         else:
             file = cast(BinaryIO, stack.enter_context(Path(path).open("rb")))
         peek = getattr(file, "peek", None)  # a test's standard input has none
         if peek is not None and peek(2)[:2] == _GZIP:
             file = cast(BinaryIO, stack.enter_context(gzip.open(file)))
         yield file
+
+
+def _standard_input(stack: contextlib.ExitStack) -> BinaryIO:
+    """The standard input behind a buffer of our own.
+
+    Python can't end while a thread holds the lock of its own one, waiting for a line.
+    """
+    try:
+        number = sys.stdin.fileno()
+    except OSError:  # a test's
+        return cast(BinaryIO, sys.stdin.buffer)
+    return stack.enter_context(open(number, "rb", closefd=False))

@@ -26,7 +26,8 @@ def command(*, as_json: bool) -> None:
             info.name,
             info.version or "-",
             info.distribution or "-",
-            ", ".join(info.hooks) or "-",
+            # All hooks begin alike, and a line is short.
+            ", ".join(hook.removeprefix("journeykit_") for hook in info.hooks) or "-",
             ", ".join(info.contributes) or "-",
         )
         for info in plugins

@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
+import msgspec
 
 from journeykit.builtin.file import FileChannel
 from journeykit.channels import Channel, Message
@@ -23,13 +24,16 @@ from journeykit.engine.trace import TraceEntry
 from journeykit.engine.words import words_of
 from journeykit.errors import DefinitionError, InputError
 from journeykit.model.events import Event, instant
+from journeykit.model.plain_text import printable
 from journeykit.model.zones import zone
 from journeykit.plugins import Registry, plugin_manager
 from journeykit.testing import SentMessage, Simulator, Traced
+from journeykit.testing.calls import Calls
 from journeykit.testing.simulator import occurred_by
 from journeykit.workspace import Workspace
 
 _BATCH = 1000  # messages or decisions that are written at once
+_calls = msgspec.json.Decoder(dict[str, dict[str, Any] | None])
 
 
 def read_instant(
@@ -42,11 +46,29 @@ def read_instant(
         raise click.BadParameter(error.message, context, option) from error
 
 
+def read_calls(
+    context: click.Context, option: click.Parameter, path: str | None
+) -> dict[str, dict[str, Any] | None]:
+    """Read an option that is a file of what actions come to; a callback for click."""
+    try:
+        return _calls.decode(Path(path).read_bytes()) if path else {}
+    except OSError as error:
+        why = f"{path} can't be read: {error.strerror or error}"
+        raise click.BadParameter(why, context, option) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        why = (
+            f"{path} is no table of actions and their results ({error}); write "
+            '{"voucher": {"code": "A1"}}'
+        )
+        raise click.BadParameter(printable(why), context, option) from error
+
+
 def replayed(
     workspace: Workspace,
     lines: EventLines,
     *,
     profiles: Iterable[dict[str, Any]] = (),
+    calls: Calls | None = None,
     until: datetime | None = None,
     customer: str | None = None,
     explain: bool = False,
@@ -60,6 +82,7 @@ def replayed(
         workspace: The journeys and policies.
         lines: The events. What the engine refuses becomes a dead letter as well.
         profiles: Customers that are known beforehand.
+        calls: What actions come to; a run that calls another ends as `undetermined`.
         until: An event that occurred later is passed over, and the clock stops here; a
             year after the last event at most if not given.
         customer: Whose events to take; customers don't depend on each other.
@@ -93,6 +116,7 @@ def replayed(
         policies=workspace.policies,
         profiles=profiles,
         channels=installed_channels(workspace),
+        calls=calls,
         states=workspace.states,
         explain=explain,
         keep=False,
@@ -164,27 +188,24 @@ class _Wanted:
 
 
 class DecisionLog:
-    """Writes decisions as lines of JSON, numbered so that no two are the same."""
+    """Writes decisions as lines of JSON, many at once."""
 
     def __init__(self, write: Callable[[bytes], object]) -> None:
         """Write with this function, which gets many lines at once."""
         self._write = write
-        self._numbers: dict[str, tuple[int, int]] = {}
         self._lines: list[bytes] = []
         self.count = 0
 
     def __call__(self, traced: Traced) -> None:
         """Take one decision."""
-        revision, n = self._numbers.get(traced.customer, (-1, 0))
-        n = n + 1 if revision == traced.revision else 0
-        self._numbers[traced.customer] = (traced.revision, n)
         self._lines.append(
             line_of(
                 traced.entry,
                 customer=traced.customer,
                 revision=traced.revision,
-                n=n,
+                n=traced.n,
                 now=traced.now_ms,
+                event=traced.event,
             )
         )
         self.count += 1

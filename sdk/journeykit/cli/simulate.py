@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import click
 
@@ -17,6 +17,7 @@ from journeykit.cli.replay import (
     DecisionLog,
     MessageFile,
     not_among,
+    read_calls,
     read_instant,
     replayed,
     writing,
@@ -48,6 +49,12 @@ _MOMENTS = 40  # of one customer, before it is only said how many more there are
     "profiles_path",
     metavar="FILE",
     help="Customers that are known beforehand: lines of JSON with an id.",
+)
+@click.option(
+    "--calls",
+    metavar="FILE",
+    callback=read_calls,
+    help="What actions come to: a JSON object, the result by the action's name.",
 )
 @click.option(
     "--until",
@@ -86,6 +93,7 @@ def command(
     workspace: Path,
     events_path: str,
     profiles_path: str | None,
+    calls: dict[str, dict[str, Any] | None],
     until: datetime | None,
     as_json: bool,
     customer: str | None,
@@ -132,6 +140,7 @@ def command(
             loaded,
             lines,
             profiles=profiles(profiles_path) if profiles_path else (),
+            calls=calls,
             until=until,
             explain=explain,
             customer=customer,

@@ -17,6 +17,7 @@ from journeykit.model.plain_text import printable
 WIDEST = 100
 _PATIENCE = 0.5  # seconds without a word before progress shows
 _REFRESH = 0.1
+_NAMES = 12  # columns for the names of rows
 
 
 def width() -> int:
@@ -45,18 +46,31 @@ def wrapped(text: str, *, first: str = "", indent: str = "") -> Iterator[str]:
     ) or [first.rstrip()]
 
 
+def row(name: str, text: str) -> Iterator[str]:
+    """Yield a named line, and those that it goes on in; nothing if there is no text."""
+    if text:
+        head = f"  {printable(name):<{_NAMES - 1}} "
+        yield from wrapped(text, first=head, indent=" " * (_NAMES + 2))
+
+
 class Progress:
     """One line on a terminal's standard error that says how far it is; else nothing."""
 
-    def __init__(self, *, total: int | None = None) -> None:
-        """Start the clock; `total` is how many events there are, if that is known."""
+    def __init__(self, what: str = "events", *, total: int | None = None) -> None:
+        """Start the clock.
+
+        Args:
+            what: What is counted.
+            total: How many there are, if that is known.
+        """
+        self._what = what
         self._total = total
         self._started = self._shown = time.monotonic()
         self._is_seen = sys.stderr.isatty()
         self._is_open = False
 
-    def __call__(self, count: int, now: datetime) -> None:
-        """Show the number of events so far and the virtual clock."""
+    def __call__(self, count: int, now: datetime | None = None) -> None:
+        """Show the number so far and, if there is one, the virtual clock."""
         clock = time.monotonic()
         wait = _REFRESH if self._is_open else _PATIENCE
         if not self._is_seen or clock - self._shown < wait:
@@ -64,7 +78,8 @@ class Progress:
         self._shown, self._is_open = clock, True
         share = f" of {self._total:,}" if self._total else ""
         seconds = clock - self._started
-        line = f"{count:,}{share} events · {now:%Y-%m-%d} · {seconds:.0f} s"
+        clock_then = f" · {now:%Y-%m-%d}" if now else ""
+        line = f"{count:,}{share} {self._what}{clock_then} · {seconds:.0f} s"
         click.echo(f"\r{line:<{width() - 1}}", nl=False, err=True)
 
     def done(self) -> None:

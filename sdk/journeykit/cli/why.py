@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, tzinfo
 from pathlib import Path
-from typing import cast
+from typing import Any, NamedTuple, cast
 
 import click
 
 from journeykit.cli.lines import DeadLetters, EventLines, profiles
-from journeykit.cli.replay import read_instant, replayed, zone_of
+from journeykit.cli.operating import (
+    Look,
+    clock_of,
+    customer_of,
+    in_workspace,
+    looking,
+    published,
+)
+from journeykit.cli.replay import read_calls, read_instant, replayed, zone_of
 from journeykit.cli.story import rule
 from journeykit.cli.terminal import faint, strong, wrapped
+from journeykit.engine.calendar import to_ms
+from journeykit.engine.ids import log_id
 from journeykit.engine.trace import TraceEntry
 from journeykit.engine.words import explanation_of, instant_in_words, words_of
+from journeykit.local.decisions import (
+    begins_at_the_start,
+    decision_blocks,
+    decisions_about,
+)
 from journeykit.model.events import Format
 from journeykit.model.plain_text import printable
 from journeykit.testing import Traced
@@ -27,87 +42,168 @@ _RUNS = 5  # of many runs through a journey, so many are told
 
 @click.command("why")
 @click.argument("customer")
-@click.argument("workspace", default=".", type=click.Path(path_type=Path))
+@in_workspace
 @click.option(
     "--events",
     "events_path",
     metavar="FILE",
-    required=True,
-    help="Lines of JSON, gzipped or not: our own or Segment's; - is the standard input.",
+    help="Replay these instead: lines of JSON, gzipped or not; - is the standard input.",
 )
 @click.option(
     "--profiles",
     "profiles_path",
     metavar="FILE",
-    help="Customers that are known beforehand: lines of JSON with an id.",
+    help="For --events: customers that are known beforehand, lines of JSON with an id.",
+)
+@click.option(
+    "--calls",
+    metavar="FILE",
+    callback=read_calls,
+    help="For --events: what actions come to, a JSON object of action to result.",
 )
 @click.option("--journey", "-j", metavar="ID", help="Tell only of this journey.")
+@click.option(
+    "--since",
+    metavar="INSTANT",
+    callback=read_instant,
+    help="Tell only what was decided from here on, 2026-06-01T00:00:00Z.",
+)
 @click.option(
     "--until",
     metavar="INSTANT",
     callback=read_instant,
-    help="Stop here, 2026-06-30T00:00:00Z; else when nothing is due any more.",
+    help="Stop here, 2026-06-30T00:00:00Z; else where there is nothing more to tell.",
 )
 @click.option(
     "--format",
     "format_",
     type=click.Choice(["auto", "native", "segment"]),
     default="auto",
-    help="Which spelling the events have; auto tells line by line.",
+    help="For --events: which spelling they have; auto tells line by line.",
 )
 @click.option("--all", "all_", is_flag=True, help="Leave out nothing that repeats.")
 def command(
     *,
     customer: str,
     workspace: Path,
-    events_path: str,
+    data: Path | None,
+    events_path: str | None,
     profiles_path: str | None,
+    calls: dict[str, dict[str, Any] | None],
     journey: str | None,
+    since: datetime | None,
     until: datetime | None,
     format_: str,
     all_: bool,
 ) -> None:
     """Say why CUSTOMER did, or did not, get what the journeys of WORKSPACE send.
 
-    The customer's events are replayed with every decision explained: the rule, the values
-    that it saw, and what would have had to differ.
+    It is told from the decision log. With --events, the customer's events are replayed
+    instead, with every decision explained: the rule, the values that it saw, and what
+    would have had to differ.
     """
-    loaded = Workspace.load(workspace)
-    if journey is not None:
-        loaded.journey(journey)
+    if events_path is not None:
+        loaded = Workspace.load(workspace)
+        if journey is not None:
+            loaded.journey(journey)
+        lines = EventLines(events_path, DeadLetters(), format=cast(Format, format_))
+        known = profiles(profiles_path) if profiles_path else ()
+        history = _replayed(loaded, lines, customer, known, calls, until)
+    elif profiles_path is not None or calls:
+        raise click.UsageError("--profiles and --calls go with --events")
+    else:
+        with looking(workspace, data) as look:
+            history = _logged(look, customer, journey, until)
+    start = None if since is None else to_ms(since)
+    told = [
+        entry
+        for entry in history.entries
+        if journey in (None, entry.journey) and (start is None or entry.at >= start)
+    ]
+    click.echo(
+        f"{strong(printable(customer))}, until "
+        f"{instant_in_words(history.until, zone=history.zone)}, "
+        f"told by the clock of {history.zone}"
+    )
+    for line in wrapped(history.not_taken) if history.not_taken else ():
+        click.echo(line, err=True)
+    for line in explained(told, zone=history.zone, all=all_):
+        click.echo(line)
+    if not told and history.silence:
+        for line in wrapped(history.silence):
+            click.echo(line)
+
+
+class _History(NamedTuple):
+    """What was decided about one customer.
+
+    Attributes:
+        entries: The decisions, in order.
+        until: Up to when, milliseconds.
+        zone: By whose clock to tell it.
+        not_taken: What is missing in it, because it could not be read.
+        silence: What to say beside if there is nothing to tell.
+    """
+
+    entries: Sequence[TraceEntry]
+    until: int
+    zone: tzinfo
+    not_taken: str = ""
+    silence: str = ""
+
+
+def _replayed(
+    workspace: Workspace,
+    lines: EventLines,
+    customer: str,
+    known: Iterable[dict[str, object]],
+    calls: dict[str, dict[str, Any] | None],
+    until: datetime | None,
+) -> _History:
+    """Replay a customer's events."""
     entries: list[TraceEntry] = []
 
     def decided(traced: Traced) -> None:
         if traced.customer == customer:
             entries.append(traced.entry)
 
-    lines = EventLines(events_path, DeadLetters(), format=cast(Format, format_))
-    mine = [
-        profile
-        for profile in (profiles(profiles_path) if profiles_path else ())
-        if profile["id"] == customer
-    ]
     simulator = replayed(
-        loaded,
+        workspace,
         lines,
-        profiles=mine,
+        profiles=[profile for profile in known if profile["id"] == customer],
+        calls=calls,
         until=until,
         customer=customer,
         explain=True,
         on_trace=decided,
     )
-    zone = zone_of(simulator, customer)
-    told = [entry for entry in entries if journey in (None, entry.journey)]
-    click.echo(
-        f"{strong(printable(customer))}, until "
-        f"{instant_in_words(int(simulator.now.timestamp() * 1000), zone=zone)}, "
-        f"told by the clock of {zone}"
+    return _History(
+        entries,
+        to_ms(simulator.now),
+        zone_of(simulator, customer),
+        not_taken=lines.dead.in_words(),
     )
-    dead = lines.dead
-    for line in wrapped(dead.in_words()) if dead.count else ():
-        click.echo(line, err=True)
-    for line in explained(told, zone=zone, all=all_):
-        click.echo(line)
+
+
+def _logged(
+    look: Look, customer: str, journey: str | None, until: datetime | None
+) -> _History:
+    """Find what the decision log says about a customer."""
+    catalog = look.catalog
+    if journey is not None:
+        published(catalog, journey)
+    document = customer_of(look, customer)
+    name = log_id(document.id, document.salt)
+    entries = list(decisions_about(decision_blocks(look.log, look.store), name))
+    if until is not None:
+        entries = [entry for entry in entries if entry.at <= to_ms(until)]
+    silence = (
+        ""
+        if begins_at_the_start(look.log)
+        else "files of the decision log were taken away; it may have stood there"
+    )
+    end = document.clock if until is None else to_ms(until)
+    return _History(entries, end, clock_of(document, catalog), silence=silence)
 
 
 def explained(

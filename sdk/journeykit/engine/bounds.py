@@ -31,6 +31,7 @@ from journeykit.engine.limits import (
     VARIABLES_BYTES,
 )
 from journeykit.engine.trace import TraceEntry
+from journeykit.engine.values import bounded
 
 _ENTRIES_UNMEASURED = 64  # so many entries stay below TRACE_BYTES unless they explain
 
@@ -79,12 +80,7 @@ def variables(
     resolved: tuple[dict[str, Any], list[str]],
 ) -> tuple[dict[str, Any], list[str]]:
     """A message's variables, without the largest ones if they are too much."""
-    values, missing = resolved
-    while size_of(values) > VARIABLES_BYTES:
-        largest = max(values, key=lambda name: size_of(values[name]))
-        values = {name: value for name, value in values.items() if name != largest}
-        missing = [*missing, largest]
-    return values, missing
+    return bounded(resolved, VARIABLES_BYTES)
 
 
 def kept(draft: Draft, catalog: Catalog) -> None:
@@ -120,7 +116,7 @@ def _keep_past(draft: Draft) -> None:
 
 
 # The most bytes that one of them can take, written as JSON.
-_PAST_MOST = 300  # two names of 64 characters, and numbers
+_PAST_MOST = 400  # two names of 64 characters, and numbers
 _ARM_MOST = 140  # two names of 64 characters
 _KEY_MOST = 6 * KEY_CHARACTERS + 100  # a control character takes six
 
@@ -157,14 +153,17 @@ def _soonest_watches(draft: Draft) -> Iterator[tuple[str, str]]:
 
 
 def _oldest_journeys(draft: Draft) -> Iterator[tuple[str, str]]:
-    """Forget whole journeys in which nobody runs, the longest past first."""
+    """Forget whole journeys in which nobody runs, the longest past first.
+
+    One from which the customer was removed goes last: triggers would enter them again.
+    """
     running = {run.journey for run in draft.active}
     ages = sorted(
-        (past.last_in, journey)
+        (past.removed, past.last_in, journey)
         for journey, past in draft.past.items()
         if journey not in running
     )
-    for _, journey in ages:
+    for _, _, journey in ages:
         yield "journey", journey
         draft.forgotten += draft.writable_past(journey).count
         del draft.past[journey]

@@ -20,6 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -239,8 +240,13 @@ def to_datetime(instant: int) -> datetime:
 
 def isoformat(instant: int) -> str:
     """Print RFC 3339 in UTC: `2026-06-07T12:00:00Z`, milliseconds only if there are any."""
-    precision = "milliseconds" if instant % 1000 else "seconds"
-    return to_datetime(instant).isoformat(timespec=precision).replace("+00:00", "Z")
+    second, ms = divmod(instant, 1000)
+    return f"{_second(second)}.{ms:03}Z" if ms else f"{_second(second)}Z"
+
+
+@lru_cache(maxsize=1024)  # what happens together happens within few seconds
+def _second(second: int) -> str:
+    return (_EPOCH + timedelta(seconds=second)).isoformat()[:19]
 
 
 _read_date = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch

@@ -11,17 +11,25 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, Protocol, Self
 
+import msgspec
+
 from journeykit.engine.calendar import LATEST
-from journeykit.engine.customer import Enrollment
+from journeykit.engine.conditions import ValueOf
+from journeykit.engine.customer import Enrollment, Held
 from journeykit.engine.guards import ChannelRules, Guards
 from journeykit.engine.plan import JourneyPlan, When
 from journeykit.engine.values import Document
 from journeykit.errors import DefinitionError
 from journeykit.model.durations import Duration
+from journeykit.model.events import CALL_RESULTS
+from journeykit.model.rates import Rate
 
-State = Literal["live", "paused", "stopped", "draft"]
+State = Literal["live", "paused", "stopped", "draft", "closed"]
 """`live` · `paused`: nobody enters or moves on, goals and exit rules act · `stopped`:
-all runs end · `draft`: nobody enters yet, runs move on."""
+all runs end · `draft`: nobody enters yet, runs move on · `closed`: nobody enters any
+more, runs move on to their end."""
+
+_NOT_ASKED = frozenset[State](["draft", "closed"])  # their triggers hear no event
 
 
 class Planned(Protocol):
@@ -30,6 +38,13 @@ class Planned(Protocol):
     def to_plan(self) -> dict[str, Any]:
         """Write every field as plain JSON values, defaults included."""
         ...
+
+
+class BreakerRule(msgspec.Struct, frozen=True):
+    """When a journey is paused by itself; the fields are those of `journeykit.Breaker`."""
+
+    share: float
+    at_least: int
 
 
 class Entry:
@@ -61,9 +76,12 @@ class Catalog:
         live: Journey to its newest plan.
         guards: The rules of sending.
         max_age: Older events move no journey.
+        pace: Channel to how fast its messages go out; for the dispatcher, like a plan's.
+        breaker: When failures pause a journey; None: never.
         certainly_young_ms: Below it an event is young enough in every time zone.
         entries: Event name to the triggers that it may meet, by priority.
         hears: The names of all events that mean something to anybody.
+        valued: The references that goals take their value from: `event.amount`.
         any_windows: Whether any goal is watched after its run has ended.
         any_states: Whether any journey is not simply live.
     """
@@ -76,11 +94,15 @@ class Catalog:
         max_age: Duration,
         states: Mapping[str, State],
         revision: int,
+        pace: Mapping[str, Rate] = {},
+        breaker: BreakerRule | None = None,
     ) -> None:
         """Index the plans; use `compile` to make a catalog."""
         self.revision = revision
         self.guards = guards
         self.max_age = max_age
+        self.pace = pace
+        self.breaker = breaker
         self.certainly_young_ms = max_age.shortest_ms()
         self.plans = {(plan.id, plan.version): plan for plan in plans}
         self.live: dict[str, JourneyPlan] = {}
@@ -90,11 +112,13 @@ class Catalog:
                 self.live[plan.id] = plan
         self._states = dict(states)
         self.any_states = bool(self._states)
-        self.any_windows = any(
-            goal.within is not None for plan in plans for goal in plan.goals.values()
+        goals = [goal for plan in plans for goal in plan.goals.values()]
+        self.valued = frozenset(
+            goal.value.text for goal in goals if isinstance(goal.value, ValueOf)
         )
+        self.any_windows = any(goal.within is not None for goal in goals)
         self.entries = self._indexed()
-        self.hears = frozenset(self.entries).union(*(plan.hears for plan in plans))
+        self.hears = CALL_RESULTS.union(self.entries, *(plan.hears for plan in plans))
 
     @classmethod
     def compile(
@@ -124,6 +148,11 @@ class Catalog:
         with _whole("policies"):
             guards = Guards(document, channels or {}, BY_CUSTOMER_ID)
             max_age = Duration.parse(document["max_age"])
+            # Catalogs are kept for years; those of earlier releases have neither.
+            paces: Document = document.get("pace") or {}
+            pace = {name: Rate.parse(text) for name, text in paces.items()}
+            breaker = document.get("breaker")
+            rule = BreakerRule(**breaker) if breaker else None
         plans = [_plan(_document(journey)) for journey in journeys]
         with _whole("one of the journeys"):
             return cls(
@@ -132,6 +161,8 @@ class Catalog:
                 max_age=max_age,
                 states=states or {},
                 revision=revision,
+                pace=pace,
+                breaker=rule,
             )
 
     def _indexed(self) -> dict[str, tuple[Entry, ...]]:
@@ -139,7 +170,7 @@ class Catalog:
         plans = sorted(self.live.values(), key=lambda plan: (-plan.priority, plan.id))
         for plan in plans:
             for when in plan.entries:
-                if when.event is not None and self.state_of(plan.id) != "draft":
+                if when.event is not None and self.state_of(plan.id) not in _NOT_ASKED:
                     found.setdefault(when.event, []).append(Entry(plan, when))
         return {name: tuple(entries) for name, entries in found.items()}
 
@@ -163,6 +194,17 @@ class Catalog:
             return LATEST
         due = LATEST if enrollment.due is None else enrollment.due
         return due if plan.ejects_at is None else min(due, plan.ejects_at)
+
+    def due_of_held(self, held: Held) -> int:
+        """When the guards are asked again about a held message; LATEST: not by time."""
+        if self.any_states and self.state_of(held.message.journey) == "stopped":
+            return LATEST
+        return LATEST if held.due is None else held.due
+
+    def next_due(self, active: Sequence[Enrollment], held: Sequence[Held]) -> int:
+        """When something happens by itself; LATEST: never."""
+        due = min(map(self.due_of, active), default=LATEST)
+        return min(due, *map(self.due_of_held, held)) if held else due
 
 
 @contextmanager

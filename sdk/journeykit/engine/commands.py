@@ -32,6 +32,9 @@ class SendMessage(
         topic: What it is about; empty if nothing in particular.
         expires_at: Not to be sent from then on, milliseconds; None: never too late.
         test: Whether it is test traffic, for seed addresses and mocks only.
+        not_after: Not to be handed over later without asking the guards again: when
+            it expires or quiet hours begin, milliseconds; None: no such instant.
+        attempts: How often a provider was asked before it came back as `Returned`.
     """
 
     delivery_id: str
@@ -49,6 +52,8 @@ class SendMessage(
     topic: str = ""
     expires_at: int | None = None
     test: bool = False
+    not_after: int | None = None
+    attempts: int = 0
 
 
 class PublishEvent(
@@ -73,4 +78,36 @@ class PublishEvent(
     test: bool = False
 
 
-Command = SendMessage | PublishEvent
+class CallAction(msgspec.Struct, tag="call_action", frozen=True, omit_defaults=True):
+    """Run an action, and say what came of it with `call.completed` or `call.failed`.
+
+    Attributes:
+        call_id: Claim key here, idempotency key for the action.
+        customer: Whom it is about.
+        action: The action's name.
+        arguments: What it gets, as of the decision.
+        at: The decision's time, milliseconds.
+        journey: The journey, and below its version, step and run.
+        version: See `journey`.
+        step: See `journey`.
+        enrollment: See `journey`.
+        retries: How often it is tried again.
+        expires_at: Nobody waits for the result from then on, milliseconds.
+        test: Whether it is test traffic, for mocks only.
+    """
+
+    call_id: str
+    customer: str
+    action: str
+    arguments: dict[str, Any]
+    at: int
+    journey: str
+    version: int
+    step: str
+    enrollment: str
+    retries: int
+    expires_at: int
+    test: bool = False
+
+
+Command = SendMessage | CallAction | PublishEvent

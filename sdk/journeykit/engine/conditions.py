@@ -32,9 +32,10 @@ class Scope:
         event: Properties of the event being matched, with `$id`, `$name`, `$time`.
         entry: The same of the event that started the run.
         profile: The customer's attributes.
+        step: The run's results: step id to what holds the `result`.
     """
 
-    __slots__ = ("entry", "event", "profile")
+    __slots__ = ("entry", "event", "profile", "step")
 
     def __init__(
         self,
@@ -42,11 +43,13 @@ class Scope:
         event: Mapping[str, object] | None = None,
         entry: Mapping[str, object] | None = None,
         profile: Mapping[str, object] | None = None,
+        step: Mapping[str, object] | None = None,
     ) -> None:
         """Hold the parts; they may be exchanged between two questions."""
         self.event = event
         self.entry = entry
         self.profile = profile
+        self.step = step
 
 
 class Missing(Exception):

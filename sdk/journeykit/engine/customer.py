@@ -15,6 +15,8 @@ from typing import Any
 
 import msgspec
 
+from journeykit.engine.commands import SendMessage
+
 SCHEMA = 1
 
 
@@ -84,6 +86,12 @@ class Enrollment(msgspec.Struct, gc=False, omit_defaults=True):
         watches: The goals still open.
         reached: The goals reached.
         test: Whether test traffic started it.
+        rounds: Repeat step to its rounds begun, while it is in one.
+        sprint: How many steps it has taken since its last wait, while it is held up for
+            want of budget.
+        results: Call and Collect step to its result. While the window of a Collect is
+            open it holds what was `gathered`: a key, by which it may be taken back, and
+            the item, or null if it is only counted.
     """
 
     id: str
@@ -105,6 +113,9 @@ class Enrollment(msgspec.Struct, gc=False, omit_defaults=True):
     watches: list[Watch] = []
     reached: list[str] = []
     test: bool = False
+    results: dict[str, dict[str, Any]] = {}
+    rounds: dict[str, int] = {}
+    sprint: int = 0
 
 
 class Finished(msgspec.Struct, gc=False, omit_defaults=True):
@@ -153,12 +164,17 @@ class Past(Visits, gc=False, omit_defaults=True):
         arms: Split step to arm, for splits that stick.
         keys: Key to the visits of that key.
         finished: Runs that have ended while a goal is still watched.
+        early: The `n` of the latest runs that exited or failed: a message of theirs that
+            comes back is not sent any more.
+        removed: Whether triggers enter the customer no more, until a call does.
     """
 
     outcome: str = ""
     arms: dict[str, str] = {}
     keys: dict[str, Visits] = {}
     finished: list[Finished] = []
+    early: list[int] = []
+    removed: bool = False
 
 
 class Released(msgspec.Struct, gc=False, array_like=True):
@@ -170,6 +186,20 @@ class Released(msgspec.Struct, gc=False, array_like=True):
     journey: str
     purpose: str
     delivery_id: str
+
+
+class Held(msgspec.Struct, gc=False, omit_defaults=True):
+    """A released message that came back: the guards are asked again when it is due.
+
+    Attributes:
+        message: The command, as it came back.
+        since: When it came back.
+        due: When it may be asked again; None: parked, its journey is paused.
+    """
+
+    message: SendMessage
+    since: int
+    due: int | None = None
 
 
 class Customer(msgspec.Struct, gc=False, omit_defaults=True):
@@ -193,6 +223,9 @@ class Customer(msgspec.Struct, gc=False, omit_defaults=True):
         counters: Lifetime caps: scope to count.
         seen: Hash of (source, event id) to the instant it was received.
         next_due: When there is something to do by itself; None: never.
+        held: Messages that were released and came back, in the order of their coming.
+        salt: What the name in the logs is made with, beside the id. It is nowhere else:
+            whoever erases the document makes the log anonymous.
     """
 
     id: str
@@ -211,11 +244,18 @@ class Customer(msgspec.Struct, gc=False, omit_defaults=True):
     counters: dict[str, int] = {}
     seen: dict[int, int] = {}
     next_due: int | None = None
+    held: list[Held] = []
+    salt: str = ""
 
 
-def created(id: str, at: int, profile: dict[str, Any] | None = None) -> Customer:
-    """A customer about whom nothing has been decided yet."""
-    return Customer(id, at, SCHEMA, clock=at, profile=profile or {})
+def created(
+    id: str, at: int, profile: dict[str, Any] | None = None, *, salt: str = ""
+) -> Customer:
+    """A customer about whom nothing has been decided yet.
+
+    The salt is drawn by whoever keeps documents and logs; the engine draws nothing.
+    """
+    return Customer(id, at, SCHEMA, clock=at, profile=profile or {}, salt=salt)
 
 
 _encoder = msgspec.json.Encoder()

@@ -27,6 +27,9 @@ from journeykit.engine.customer import (
 )
 from journeykit.engine.due import Due, DueRule
 from journeykit.engine.limits import (
+    ACTIVE_BYTES,
+    EMIT_GENERATIONS,
+    EMITS_AT_ONCE,
     FIELDS_SHOWN,
     PROFILE_BYTES,
     PROFILE_KEYS,
@@ -71,6 +74,44 @@ class Happening(msgspec.Struct, frozen=True, gc=False):
         }
 
 
+class Starting(msgspec.Struct, frozen=True, gc=False):
+    """A journey that a Start step lets the customer enter.
+
+    Attributes:
+        id: The derived id; the same again is the same start again.
+        journey: The journey's id.
+        entry: What the run is to know, as `entry`.
+        generation: 1 from a run that time or an event from outside moved, and so on.
+        test: Whether it is test traffic.
+    """
+
+    id: str
+    journey: str
+    entry: dict[str, Any]
+    generation: int
+    test: bool
+
+
+class Ending(msgspec.Struct, frozen=True, gc=False):
+    """Runs that an Exit step of another run ends.
+
+    Attributes:
+        journey: The journey whose runs end.
+        key: Only the run of this key; None: all of them.
+        reason: Why.
+        by: The enrollment that it comes from, which stays.
+    """
+
+    journey: str
+    key: str | None
+    reason: str
+    by: str
+
+
+Queued = Happening | Starting | Ending
+"""What steps leave for when the rounds are done."""
+
+
 class Stir(msgspec.Struct, frozen=True, gc=False):
     """What has happened to an enrollment: an event that it hears, a changed profile.
 
@@ -98,6 +139,8 @@ class JourneyFacts:
         topic: What they are about, unless they say otherwise.
         zone: Where a customer's own zone isn't known.
         following: Step id to the id of the step behind it; None is the end.
+        gathers: Collect step to the name of the events that it gathers.
+        around: Step id to the ids of the steps it stands in, and its own.
     """
 
     id: str
@@ -107,6 +150,8 @@ class JourneyFacts:
     topic: str
     zone: ZoneInfo | None
     following: dict[str, str | None]
+    gathers: dict[str, str]
+    around: dict[str, frozenset[str]]
 
     def behind(self, step: str | None) -> str | None:
         """The id of the step behind a step; None is the end."""
@@ -123,22 +168,23 @@ class Draft:
         "at",
         "before",
         "catalog",
+        "caused",
         "changed",
         "clock",
         "commands",
         "consents",
         "counters",
         "customer",
-        "emits",
-        "emitted",
         "explain",
         "forgotten",
         "generation",
+        "held",
         "ledger",
         "now",
         "past",
         "profile",
         "profile_changed",
+        "queue",
         "scope",
         "seen",
         "sends_left",
@@ -164,11 +210,12 @@ class Draft:
         self.ledger = customer.ledger
         self.counters = customer.counters
         self.seen = customer.seen
+        self.held = customer.held
         self.catalog = customer.catalog
         self.commands: list[Command] = []
         self.trace: list[TraceEntry] = []
-        self.emitted: list[Happening] = []
-        self.emits = 0
+        self.queue: list[Queued] = []
+        self.caused = 0
         self.generation = 0
         self.test = False
         self.steps_left = STEPS_PER_REACTION
@@ -183,7 +230,8 @@ class Draft:
         """An instant begins: a stimulus of its own, whatever came before it here."""
         self.at = at
         self.clock = max(at, self.clock)
-        self.generation = self.emits = 0
+        self.generation = self.caused = 0
+        self.scope.step = None
 
     def note(
         self, kind: str, *, reason: str = "", detail: dict[str, Any] | None = None
@@ -222,10 +270,22 @@ class Draft:
         self.changed = self.profile_changed = True
         return True
 
+    def has_room(self, more: int) -> bool:
+        """Whether the running enrollments may take so many bytes more."""
+        return size_of(self.active) + more <= ACTIVE_BYTES
+
+    def may_cause(self) -> bool:
+        """Whether a step may cause one thing more: not too many, nor too long a chain."""
+        return self.generation < EMIT_GENERATIONS and self.caused < EMITS_AT_ONCE
+
+    def cause(self, item: Queued) -> None:
+        """Queue something for after the rounds."""
+        self.caused += 1
+        self.queue.append(item)
+
     def emit(self, happening: Happening, *, public: bool) -> None:
         """Queue an event for after the rounds, and publish it if it is for others too."""
-        self.emits += 1
-        self.emitted.append(happening)
+        self.cause(happening)
         if public:
             self.commands.append(
                 PublishEvent(
@@ -315,6 +375,7 @@ class Run:
         plan: The journey's facts.
         move: What it was told to do, and has not done yet.
         released: Whether a message of this run was released in this reaction.
+        sends: The Sends that did so: a step releases one message a reaction.
         waited: How long it has waited since then, milliseconds.
         since_wait: Steps since the last wait.
         generation: 0 if an event from outside moves it, or time; else the emitted event's.
@@ -328,6 +389,7 @@ class Run:
         "move",
         "plan",
         "released",
+        "sends",
         "since_wait",
         "waited",
     )
@@ -341,6 +403,7 @@ class Run:
         self.plan = plan
         self.move: Move | None = None
         self.released = False
+        self.sends: tuple[str, ...] = ()
         self.waited = 0
         self.since_wait = 0
         self.generation = draft.generation
@@ -349,23 +412,47 @@ class Run:
     @property
     def scope(self) -> Scope:
         """What conditions see."""
-        scope = self.draft.scope
-        scope.entry = self.enrollment.entry
+        scope, enrollment = self.draft.scope, self.enrollment
+        scope.entry = enrollment.entry
+        results = enrollment.results
+        scope.step = results and {id: {"result": results[id]} for id in results}
         return scope
 
     def matches(self, where: Predicate | None) -> bool:
         """Whether an event's condition holds for this run."""
         return where is None or where(self.scope)
 
-    def due(self, rule: DueRule) -> tuple[Due, dict[str, str]]:
-        """When a wait that starts now is over; and in which zone that was found."""
+    def keep(self, step: str, result: dict[str, Any]) -> bool:
+        """Keep a step's result if the document has room; False if it hasn't."""
+        known = self.enrollment.results.get(step)
+        more = size_of(result) - (0 if known is None else size_of(known))
+        if not self.draft.has_room(more):
+            return False
+        self.put(step, result)
+        return True
+
+    def put(self, step: str, result: dict[str, Any]) -> None:
+        """Keep a step's result, however large."""
+        self.enrollment.results = {**self.enrollment.results, step: result}
+
+    def forget(self, step: str) -> None:
+        """Drop a step's result of an earlier round."""
+        results = self.enrollment.results
+        if step in results:
+            self.enrollment.results = {k: v for k, v in results.items() if k != step}
+
+    def due(
+        self, rule: DueRule, *, start: int | None = None
+    ) -> tuple[Due, dict[str, str]]:
+        """When a wait is over that starts now, or then; and in which zone it was found."""
+        arrival = self.draft.at if start is None else start
         if rule.elapsed:
-            return rule(self.draft.at, UTC, self.scope), {}
+            return rule(arrival, UTC, self.scope), {}
         zone, origin = self.draft.zone_of(self.plan)
         found = {"zone": str(zone), "zone_from": origin}
         if origin != "profile" and "zone" in self.draft.profile:
             found["not_a_zone"] = cut(str(self.draft.profile["zone"]))
-        return rule(self.draft.at, zone, self.scope), found
+        return rule(arrival, zone, self.scope), found
 
     def assigned(self, split: str) -> str | None:
         """The arm that the customer has had at a Split of this journey."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import msgspec
@@ -11,15 +10,17 @@ from journeykit.engine.calendar import add, isoformat, to_ms
 from journeykit.engine.conditions import Missing
 from journeykit.engine.customer import Enrollment, Finished, Visits, Watch, size_of
 from journeykit.engine.draft import Draft
-from journeykit.engine.ids import bucket, derived, enrollment_id
+from journeykit.engine.ids import bucket, enrollment_id
 from journeykit.engine.limits import (
-    ACTIVE_BYTES,
     ACTIVE_RUNS,
+    EARLY,
     ENTRY_BYTES,
-    KEY_CHARACTERS,
 )
 from journeykit.engine.plan import GoalRule, JourneyPlan
 from journeykit.engine.trace import TraceEntry
+from journeykit.engine.values import run_key
+
+_EARLY = ("exited", "failed")
 
 
 class Admission(msgspec.Struct, frozen=True, gc=False):
@@ -56,21 +57,23 @@ def key_of(draft: Draft, plan: JourneyPlan) -> str | None:
     if plan.key is None:
         return ""
     try:
-        value = plan.key(draft.scope)
+        return run_key(plan.key(draft.scope))
     except Missing:
         return None
-    if value is None or value == "":
-        return None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)  # 7 and 7.0 are one number, as in conditions
-    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
-    return text if len(text) <= KEY_CHARACTERS else derived("key", text)
 
 
 def admitted(
-    draft: Draft, plan: JourneyPlan, state: str, fields: dict[str, Any]
+    draft: Draft,
+    plan: JourneyPlan,
+    state: str,
+    fields: dict[str, Any],
+    *,
+    called: bool = False,
 ) -> Admission | None:
-    """Whether the customer may enter now; if not, the trace says why."""
+    """Whether the customer may enter now; if not, the trace says why.
+
+    A call enters even who was removed.
+    """
     if state != "live":
         not_entered(draft, plan, state)
         return None
@@ -79,6 +82,9 @@ def admitted(
         return None
     if plan.ends_at is not None and draft.at >= plan.ends_at:
         not_entered(draft, plan, "journey_ended")
+        return None
+    if not called and (past := draft.past.get(plan.id)) is not None and past.removed:
+        not_entered(draft, plan, "removed")
         return None
     draft.scope.event, draft.scope.entry = fields, fields
     key = "" if plan.key is None else key_of(draft, plan)
@@ -155,13 +161,16 @@ def _visits(draft: Draft, plan: JourneyPlan, key: str) -> Visits:
 def _is_full(draft: Draft) -> bool:
     if len(draft.active) >= ACTIVE_RUNS:
         return True
-    # Eight runs can't fill the space even if each kept all that an entry may.
-    return len(draft.active) > 8 and size_of(draft.active) > ACTIVE_BYTES - ENTRY_BYTES
+    # Eight runs without results can't fill the space, whatever they know of their entry.
+    if len(draft.active) <= 8 and not any(run.results for run in draft.active):
+        return False
+    return not draft.has_room(ENTRY_BYTES)
 
 
 def enrolled(draft: Draft, plan: JourneyPlan, admission: Admission) -> Enrollment:
     """Count the entry, and make its enrollment; the holdout is decided here."""
     past = draft.writable_past(plan.id)
+    past.removed = False
     most = 0 if plan.reentry.per is None else plan.reentry.max_entries or 0
     _count_in(past, draft.at, keep=most if plan.key is None else 0)
     if plan.key is not None:
@@ -220,6 +229,8 @@ def left(draft: Draft, enrollment: Enrollment, outcome: str) -> None:
     if enrollment.key:
         draft.writable_visits(past, enrollment.key).last_out = draft.at
     past.outcome = outcome
+    if outcome.startswith(_EARLY):
+        past.early = [*past.early, enrollment.n][-EARLY:]
     if not enrollment.watches:
         return
     watches = [

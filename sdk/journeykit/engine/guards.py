@@ -16,6 +16,7 @@ the customer's zone: a late sweep never sends inside quiet hours.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
@@ -27,6 +28,7 @@ from msgspec.structs import replace
 from journeykit.engine.calendar import (
     LATEST,
     add,
+    instant_of,
     local_date,
     next_inside,
     start_of_day,
@@ -47,13 +49,17 @@ ALL = "all"
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False):
-    """A message before it is one: what the guards are asked about."""
+    """A message before it is one: what the guards are asked about.
+
+    `address` is where it goes if that was decided before; else the profile says.
+    """
 
     customer: str
     journey: str
     channels: tuple[str, ...]
     topic: str
     purpose: str
+    address: str = ""
 
 
 class Surroundings(msgspec.Struct, frozen=True, gc=False):
@@ -191,21 +197,24 @@ _PERIODS: dict[str, Callable[[int, ZoneInfo], tuple[int, int]]] = {
 
 
 class HoursRule:
-    """Quiet hours, open hours or closed days: when may a message go next."""
+    """Quiet hours, open hours or closed days: when may a message go, and until when."""
 
     def __init__(
         self,
         document: Document,
         reason: str,
         text: str,
+        *,
         opens: Callable[[int, ZoneInfo], int],
+        closes: Callable[[int, ZoneInfo], int],
     ) -> None:
-        """Keep the scope; `opens` says the first instant at or after that is open."""
+        """Keep the scope, and who says the first open, or closed, instant at or after."""
         self._channel: str | None = document["channel"]
         self._purpose: str = document["purpose"]
         self.reason = reason
         self.text = text
         self.opens = opens
+        self.closes = closes
 
     def concerns(self, channel: str, purpose: str) -> bool:
         """Whether it is about messages of this channel and purpose."""
@@ -220,7 +229,9 @@ def _quiet(document: Document) -> HoursRule:
         closing = window.next_close(instant, zone)
         return LATEST if closing is None else closing
 
-    return HoursRule(document, "quiet_hours", f"quiet {span}", opens)
+    return HoursRule(
+        document, "quiet_hours", f"quiet {span}", opens=opens, closes=window.next_open
+    )
 
 
 def _open(document: Document) -> HoursRule:
@@ -231,18 +242,46 @@ def _open(document: Document) -> HoursRule:
         opening = next_inside(windows, instant, zone)
         return LATEST if opening is None else opening
 
-    return HoursRule(document, "open_hours", f"open {spans}", opens)
+    def closes(instant: int, zone: ZoneInfo) -> int:
+        # Where one window ends another may go on; the pattern repeats weekly.
+        horizon = instant + 16 * DAY_MS
+        while instant < horizon:
+            ends = [window.next_close(instant, zone) for window in windows]
+            latest = max([LATEST if end is None else end for end in ends])
+            if latest == instant:
+                return instant
+            instant = latest
+        return LATEST
+
+    return HoursRule(
+        document, "open_hours", f"open {spans}", opens=opens, closes=closes
+    )
 
 
 def _closed(document: Document) -> HoursRule:
     dates = {date.fromisoformat(text) for text in document["dates"]}
+    ordered = sorted(dates)
 
     def opens(instant: int, zone: ZoneInfo) -> int:
         while local_date(instant, zone) in dates:
             instant = start_of_next_day(instant, zone)
         return instant
 
-    return HoursRule(document, "closed_day", f"closed on {len(dates)} days", opens)
+    def closes(instant: int, zone: ZoneInfo) -> int:
+        today = local_date(instant, zone)
+        if today in dates:
+            return instant
+        for day in ordered[bisect_left(ordered, today) :]:
+            # Not a day that the zone left out, nor the first of two midnights.
+            start = instant_of(day, zone) or LATEST
+            if start < instant:
+                start = start_of_next_day(instant, zone)
+            if local_date(start, zone) == day:
+                return start
+        return LATEST
+
+    text = f"closed on {len(dates)} days"
+    return HoursRule(document, "closed_day", text, opens=opens, closes=closes)
 
 
 class ConsentRule(NamedTuple):
@@ -363,7 +402,7 @@ class Guards:
     ) -> str | Refusal:
         """The address over one channel, or why not."""
         rules = self.rules_of(channel)
-        address = rules.address(seen.profile, envelope.customer)
+        address = envelope.address or rules.address(seen.profile, envelope.customer)
         state = None
         if address and seen.addresses:
             state = seen.addresses.get(address_key(channel, rules.normalize(address)))
@@ -438,10 +477,7 @@ class Guards:
         self, channel: str, purpose: str, seen: Surroundings
     ) -> Refusal | None:
         """Why it is the wrong time, and until when; None if it is a good one."""
-        rules = self._hours_of.get((channel, purpose))
-        if rules is None:
-            rules = [rule for rule in self._hours if rule.concerns(channel, purpose)]
-            self._hours_of[channel, purpose] = rules
+        rules = self._hours_for(channel, purpose)
         first = next(
             (r for r in rules if r.opens(seen.now, seen.zone) > seen.now), None
         )
@@ -459,3 +495,21 @@ class Guards:
         return Refusal(
             first.reason, "quiet", None, {"rule": f"{first.text}, never open"}
         )
+
+    def not_after(
+        self, channel: str, purpose: str, seen: Surroundings, expires_at: int | None
+    ) -> int | None:
+        """Until when a message that is clear now stays so: it expires, or hours close."""
+        if not self._hours:
+            return expires_at
+        closes = LATEST if expires_at is None else expires_at
+        for rule in self._hours_for(channel, purpose):
+            closes = min(closes, rule.closes(seen.now, seen.zone))
+        return None if closes >= LATEST else closes
+
+    def _hours_for(self, channel: str, purpose: str) -> list[HoursRule]:
+        rules = self._hours_of.get((channel, purpose))
+        if rules is None:
+            rules = [rule for rule in self._hours if rule.concerns(channel, purpose)]
+            self._hours_of[channel, purpose] = rules
+        return rules

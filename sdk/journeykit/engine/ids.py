@@ -6,10 +6,12 @@ hold, so that ("a", "bc") and ("ab", "c") differ.
 
 from __future__ import annotations
 
+import re
 from hashlib import blake2b
 
 _BYTES = 12  # 96 bits: among 10 billion messages two are alike once in a billion times
 _SEPARATOR = "\x1f"
+_looks_derived = re.compile(f"[0-9a-f]{{{2 * _BYTES}}}").fullmatch
 BUCKETS = 10_000  # basis points: shares are in percent to two decimals
 
 
@@ -42,13 +44,33 @@ def delivery_id(enrollment: str, step: str, visit: int, position: int) -> str:
 
 
 def emitted_id(enrollment: str, step: str, visit: int) -> str:
-    """The id of an event that an Emit step lets happen."""
+    """The id of an event that an Emit lets happen, or of an entry that a Start asks for."""
     return _hex(f"event\x1f{enrollment}\x1f{step}\x1f{visit}")
+
+
+def called_id(enrollment: str, step: str, visit: int) -> str:
+    """The claim key of one call, and the idempotency key given to the action."""
+    return _hex(f"call\x1f{enrollment}\x1f{step}\x1f{visit}")
+
+
+def item_key(text: str) -> str:
+    """What stands for the event that a Collect may be told to take back."""
+    return _hex(f"item\x1f{text}")[:12]  # 48 bits: among 250, once in 9 billion windows
 
 
 def address_key(channel: str, address: str) -> str:
     """Under which name the state of an address is kept: short, and not the address."""
     return derived("address", channel, address)
+
+
+def is_derived(value: object) -> bool:
+    """Whether something looks like an id of ours."""
+    return isinstance(value, str) and _looks_derived(value) is not None
+
+
+def log_id(customer: str, salt: str) -> str:
+    """By what name logs know a customer: nobody can tell it from the id alone."""
+    return _hex(f"log\x1f{salt}\x1f{customer}")
 
 
 def seen_hash(source: str, event: str) -> int:

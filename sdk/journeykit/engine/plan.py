@@ -19,6 +19,7 @@ from journeykit.engine.draft import JourneyFacts
 from journeykit.engine.steps import KINDS, Step
 from journeykit.engine.values import Document
 from journeykit.model.durations import Duration
+from journeykit.model.rates import Rate
 from journeykit.model.zones import zone
 
 
@@ -109,6 +110,7 @@ class JourneyPlan(JourneyFacts):
         starts_at: No entries before, milliseconds.
         ends_at: No entries from then on, milliseconds.
         ejects_at: When running enrollments end, milliseconds.
+        pace: How fast its messages go out; for the dispatcher.
         holdout: Basis points of customers held out.
         salt: What their bucket is drawn with.
         entry_fields: The fields of the entry event that are kept.
@@ -127,8 +129,11 @@ class JourneyPlan(JourneyFacts):
         self.topic = document["topic"] or ""
         self.zone = zone(document["zone"]) if document["zone"] else None
         self.following = {}
+        self.around = {}
         self.steps: dict[str, Step] = {}
+        self._inside: frozenset[str] = frozenset()
         self.first = self._lay_out(document["steps"], None)
+        self.gathers = {id: s.gathers for id, s in self.steps.items() if s.gathers}
         triggers = document["trigger"]
         self.entries = [When(item) for item in triggers if item["type"] == "event"]
         self.api_entries = [
@@ -144,6 +149,7 @@ class JourneyPlan(JourneyFacts):
         self.starts_at = _ms(document["starts_at"])
         self.ends_at = _ms(document["ends_at"])
         self.ejects_at = self.ends_at if document["on_end"] == "eject" else None
+        self.pace = _rate(document.get("pace"))
         holdout = document["holdout"]
         self.holdout = round(holdout["share"] * 100) if holdout else 0
         self.salt: str = (holdout and holdout["salt"]) or self.id
@@ -169,7 +175,10 @@ class JourneyPlan(JourneyFacts):
             behind = then if last else documents[n + 1]["id"]
             id = document["id"]
             self.following[id] = behind
+            outside = self._inside
+            self._inside = self.around[id] = outside | {id}
             self.steps[id] = KINDS[document["type"]](document, behind, self._lay_out)
+            self._inside = outside
         return documents[0]["id"] if documents else then
 
     def _whens(self) -> list[When]:
@@ -200,6 +209,10 @@ def _reentry(document: Document) -> ReEntryRule:
     cooldown, per = duration("cooldown"), duration("per")
     is_open = mode in ("always", "restart") and cooldown is None and most is None
     return ReEntryRule(mode, cooldown, most, per, is_open)
+
+
+def _rate(text: str | None) -> Rate | None:
+    return None if text is None else Rate.parse(text)
 
 
 def _ms(text: Any) -> int | None:

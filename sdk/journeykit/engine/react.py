@@ -30,13 +30,21 @@ instant.
 4. *Goals*, of running enrollments and of those that have ended.
 5. *Exit rules.*
 6. *Waiting steps* that listen.
-7. *Triggers*, by priority.
+7. *Triggers*, by priority. Who was removed from a journey is not entered by them.
 8. *Rounds*, until nobody moves:
    a. each enrollment that can move runs until it waits, ends, or stands before a Send;
    b. the standing Sends pass the guards by (priority, entry, id), each seeing what the
-      one before left in the ledger;
+      one before left in the ledger; held messages that are due stand among them, before
+      the Send of their own run;
    c. those that may go on return to a.
-9. *The queue.* Events that Emit steps let happen go through 3 to 8, one by one.
+9. *The queue.* Events that Emit steps let happen go through 3 to 8, one by one; likewise
+   who a Start lets enter another journey, and whom an Exit takes out of one.
+
+**What comes back.** A message is released when its command is in a reaction. If it can't
+go in time, it comes back as a stimulus: it doesn't count for the caps any more, and the
+document holds it until it may be asked about again. That is a due instant like those of
+waits: at one instant the waits end first, and who moves because of that may end the run
+and its held messages with it. `journeykit.engine.held` has the rest.
 
 How one enrollment moves, stands, stops and ends is in `journeykit.engine.runs`; what each
 kind of step does, in `journeykit.engine.steps`; what refuses a message, in
@@ -45,60 +53,54 @@ kind of step does, in `journeykit.engine.steps`; what refuses a message, in
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, assert_never
 
 import msgspec
 
-from journeykit.engine import bounds, enter, facts
+from journeykit.engine import bounds, enter, facts, held as held_messages
 from journeykit.engine.calendar import LATEST, add, to_ms
 from journeykit.engine.catalog import Catalog
 from journeykit.engine.commands import Command
 from journeykit.engine.conditions import Predicate, Scope, ValueOf
-from journeykit.engine.customer import Customer, Enrollment, Finished, Watch, created
-from journeykit.engine.draft import Draft, Happening, Stir, cut, explained
+from journeykit.engine.customer import (
+    Customer,
+    Enrollment,
+    Finished,
+    Held,
+    Watch,
+    created,
+)
+from journeykit.engine.draft import (
+    Draft,
+    Ending,
+    Happening,
+    Queued,
+    Starting,
+    Stir,
+    cut,
+    explained,
+)
 from journeykit.engine.ids import seen_hash
 from journeykit.engine.limits import FUTURE_MS, SEEN_MS
 from journeykit.engine.moves import Go, Leave
 from journeykit.engine.plan import GoalRule, JourneyPlan
 from journeykit.engine.runs import PlannedRun, Runs, situation_of
+from journeykit.engine.stimuli import Enroll, Remove, Returned, Stimulus, WakeUp
 from journeykit.engine.trace import TraceEntry
 from journeykit.errors import StaleCatalog
-from journeykit.model.events import MESSAGE, Event
+from journeykit.model.events import CALL, CALL_RESULTS, MESSAGE, Event
 
+# Sources that no event can have: the doors refuse \x00.
+_ENROLL = "\x00enroll"
+_REMOVE = "\x00remove"
+_RETURNED = "\x00returned"
 
-class WakeUp(msgspec.Struct, frozen=True):
-    """A nudge: this customer may have something due. A stale one does nothing."""
-
-    customer: str
-
-
-class Enroll(msgspec.Struct, frozen=True, kw_only=True):
-    """A call that enrolls a customer by the name of a journey with an `api()` trigger.
-
-    Attributes:
-        id: The caller's id; the same again is the same call again.
-        journey: The journey's id.
-        customer: Whom.
-        received_at: When the call came in.
-        entry: What the run is to know, as `entry`.
-        test: Whether it is test traffic.
-    """
-
-    id: str
-    journey: str
-    customer: str
-    received_at: datetime
-    entry: dict[str, Any] = {}
-    test: bool = False
-
-
-Stimulus = Event | Enroll | WakeUp
-
-_ENROLL = "\x00enroll"  # a source that no event can have: the doors refuse \x00
+_OF_ONE_RUN = (MESSAGE, CALL)  # what these report may name its enrollment
 
 STOPPED = Leave("stopped")
+REMOVED = Leave("removed")
 RESTARTED = Leave("restarted")
 GOAL_REACHED = Leave("goal_reached")
 
@@ -132,7 +134,7 @@ def react(
 
     Args:
         customer: Their document; None if nothing is known of them yet.
-        stimulus: An event, an enroll call, or a wake-up.
+        stimulus: An event, a call, a wake-up, or a message that came back.
         catalog: The journeys and policies that are live.
         now: The wall clock, aware. Messages are released by it.
         explain: Whether the trace holds the values that conditions saw and what would
@@ -162,6 +164,10 @@ def react(
             reaction.enroll(stimulus)
         case WakeUp():
             reaction.wake_up()
+        case Remove():
+            reaction.remove(stimulus)
+        case Returned():
+            reaction.returned(stimulus)
         case _:
             assert_never(stimulus)
     return reaction.finished()
@@ -223,25 +229,57 @@ class _Reaction:
         if not self._accepts(hash, received_at):
             return
         draft.test = call.test
-        plan = self.catalog.live.get(call.journey)
-        if plan is None or not plan.api_entries:
-            detail = {"journey": cut(call.journey)}
-            draft.note("ignored", reason="no_api_trigger", detail=detail)
-            return
-        fields = Happening(call.id, "enroll", call.entry).fields(draft.at)
-        draft.scope.entry = fields
-        if any(where is None or where(draft.scope) for where in plan.api_entries):
-            moving = self._entered(plan, fields)
-            draft.scope.event = None
+        moving = self._called(call.id, call.journey, call.entry, called=True)
+        if moving is not None:
             self._settle(moving)
             draft.seen = bounds.remembered(draft, hash, received_at)
-        else:
-            detail = self._failed(plan.api_entries[0])
-            enter.not_entered(draft, plan, "condition", detail)
 
     def wake_up(self) -> None:
         """Something may be due, up to and including now."""
-        self._pass_time(self.draft.now, inclusive=True)
+        draft = self.draft
+        self._pass_time(draft.now, inclusive=True)
+        if draft.before.catalog < draft.catalog and (draft.active or draft.held):
+            # Whoever decides by an older catalog at this moment, say to park, must find
+            # the document changed: nobody would come again to undo it.
+            draft.changed = True
+
+    def remove(self, call: Remove) -> None:
+        """A call that takes the customer out of a journey, and keeps them out."""
+        draft = self.draft
+        received_at = to_ms(call.received_at)
+        hash = seen_hash(_REMOVE, call.id)
+        if not self._accepts(hash, received_at):
+            return
+        plan = self.catalog.live.get(call.journey)
+        if plan is None:
+            detail = {"journey": cut(call.journey)}
+            draft.note("ignored", reason="no_such_journey", detail=detail)
+            return
+        draft.trace.append(TraceEntry("removed", draft.at, plan.id, plan.version))
+        draft.writable_past(plan.id).removed = True
+        self._end_all(plan.id, REMOVED)
+        draft.seen = bounds.remembered(draft, hash, received_at)
+
+    def returned(self, returned: Returned) -> None:
+        """A message that was released and could not go in time."""
+        draft, message = self.draft, returned.message
+        received_at = to_ms(returned.received_at)
+        id = message.delivery_id
+        if any(held.message.delivery_id == id for held in draft.held):
+            draft.at = max(received_at, draft.clock)
+            draft.note("ignored", reason="duplicate")
+            return
+        which = f"{id} {received_at} {returned.until} {message.attempts}"
+        hash = seen_hash(_RETURNED, which)
+        # However late: a message that goes twice has one delivery id.
+        if not self._accepts(hash, received_at, however_late=True):
+            return
+        stopped = self.catalog.state_of(message.journey) == "stopped"
+        held_messages.came_back(
+            draft, returned, self.catalog.guards, at=draft.at, stopped=stopped
+        )
+        if draft.changed:
+            draft.seen = bounds.remembered(draft, hash, received_at)
 
     def _is_too_late(self, occurred_at: int, received_at: int) -> bool:
         """Whether an event is so old that it moves no journey."""
@@ -254,11 +292,14 @@ class _Reaction:
         self.refused = why
         self.draft.note("refused", reason=why, detail=detail)
 
-    def _accepts(self, hash: int, received_at: int) -> bool:
+    def _accepts(
+        self, hash: int, received_at: int, *, however_late: bool = False
+    ) -> bool:
         """Bring the customer to a stimulus, unless it came before or far too late."""
         draft = self.draft
         at = draft.at = max(received_at, draft.clock)
-        if draft.now - received_at >= SEEN_MS:
+        # By a replay's own clock nothing is old; but the customer has come further.
+        if max(draft.now, at) - received_at >= SEEN_MS and not however_late:
             self._refuse("replay_too_old", {"received_at": received_at})
             return False
         known = draft.seen.get(hash)
@@ -290,15 +331,44 @@ class _Reaction:
     def _stop(self, at: int) -> None:
         """End the runs of stopped journeys, which time does not move any more."""
         draft, catalog = self.draft, self.catalog
+        if not catalog.any_states:
+            return
+        present = {run.journey for run in draft.active}
+        present |= {held.message.journey for held in draft.held}
+        for journey in sorted(present):
+            if catalog.state_of(journey) == "stopped":
+                draft.begin(at)
+                self._end_all(journey, STOPPED)
+
+    def _called(
+        self, id: str, journey: str, entry: dict[str, Any], *, called: bool = False
+    ) -> list[PlannedRun] | None:
+        """Enter by a call or a Start; None if the journey takes none, or none like it."""
+        draft = self.draft
+        plan = self.catalog.live.get(journey)
+        if plan is None or not plan.api_entries:
+            detail = {"journey": cut(journey)}
+            draft.note("ignored", reason="no_api_trigger", detail=detail)
+            return None
+        fields = Happening(id, "enroll", entry).fields(draft.at)
+        draft.scope.entry = fields
+        if any(where is None or where(draft.scope) for where in plan.api_entries):
+            moving = self._entered(plan, fields, called=called)
+            draft.scope.event = None
+            return moving
+        detail = self._failed(plan.api_entries[0])
+        enter.not_entered(draft, plan, "condition", detail)
+        return None
+
+    def _end_all(self, journey: str, leave: Leave) -> None:
+        """End all runs of a journey, and what is held of those that have completed."""
+        draft, catalog = self.draft, self.catalog
         for enrollment in tuple(draft.active):
-            if catalog.state_of(enrollment.journey) == "stopped":
-                # To end it takes no more than the name: any version will do.
-                plan = catalog.plan_of(enrollment) or catalog.live.get(
-                    enrollment.journey
-                )
-                if plan is not None:
-                    draft.begin(at)
-                    self.runs.leave(self.runs.of(enrollment, plan), STOPPED)
+            # To end it takes no more than the name: any version will do.
+            plan = catalog.plan_of(enrollment) or catalog.live.get(journey)
+            if enrollment.journey == journey and plan is not None:
+                self.runs.leave(self.runs.of(enrollment, plan), leave)
+        held_messages.dropped(draft, lambda held: held.message.journey == journey)
 
     def _resume(self, at: int) -> None:
         """Let go on what a pause has parked; expiry counts from when it was parked."""
@@ -310,11 +380,17 @@ class _Reaction:
                 if plan is not None and catalog.state_of(plan.id) != "paused":
                     run = self.runs.of(enrollment, plan)
                     run.generation = run.enrollment.generation
+                    run.since_wait, run.enrollment.sprint = run.enrollment.sprint, 0
                     run.move = Go(enrollment.step)
                     resumed.append(run)
-        if resumed:
+        held = [
+            held
+            for held in draft.held
+            if held.due is None and catalog.state_of(held.message.journey) != "paused"
+        ]
+        if resumed or held:
             draft.begin(at)
-            self._settle(resumed)
+            self._settle(resumed, held)
 
     def _fire(self, until: int, *, inclusive: bool) -> None:
         """Let everything that is due by then happen, instant by instant."""
@@ -322,8 +398,8 @@ class _Reaction:
         known = draft.before.next_due
         if draft.before.catalog == draft.catalog and (known is None or known > until):
             return
-        while draft.active and draft.steps_left > 0 and draft.sends_left > 0:
-            due = min(map(due_of, draft.active))
+        while draft.steps_left > 0 and draft.sends_left > 0:
+            due = self.catalog.next_due(draft.active, draft.held)
             if due > until or (due == until and not inclusive):
                 return
             # What was held over for want of budget happens at its own instant too, so
@@ -332,7 +408,20 @@ class _Reaction:
             woken = [
                 self.runs.wake(e, due) for e in tuple(draft.active) if due_of(e) == due
             ]
-            self._settle([run for run in woken if run is not None])
+            held = self._held_until(due) if draft.held else ()
+            self._settle([run for run in woken if run is not None], held)
+
+    def _held_until(self, due: int) -> list[Held]:
+        """The held messages that are due; those of paused journeys park."""
+        draft, catalog = self.draft, self.catalog
+        found: list[Held] = []
+        for held in draft.held:
+            if catalog.due_of_held(held) == due:
+                if catalog.state_of(held.message.journey) == "paused":
+                    held_messages.parked(draft, held)
+                else:
+                    found.append(held)
+        return found
 
     # --- one event -----------------------------------------------------------------
 
@@ -350,11 +439,20 @@ class _Reaction:
             event = draft.scope.event = happening.fields(draft.at)
             self.keys.clear()
             moving = self._stirred(name, happening)
+            draft.scope.step = None
             moving += self._triggered(name, event)
+            if name in CALL_RESULTS and "call_id" in event and not moving:
+                self._unless_taken(event)
         elif draft.profile_changed:
             moving = self._look()
         draft.scope.event = None
         return moving
+
+    def _unless_taken(self, event: dict[str, Any]) -> None:
+        """Say that nobody waits for the result of a call; that is no error."""
+        if not self.draft.changed:
+            detail = {"call_id": cut(event["call_id"])}
+            self.draft.note("ignored", reason="late_result", detail=detail)
 
     def _stirred(
         self, name: str | None, happening: Happening | None
@@ -413,8 +511,9 @@ class _Reaction:
         """Whether an event is about a run: by its name, and by the run or key it names."""
         if happening.name not in plan.hears:
             return False
-        if happening.name.startswith(MESSAGE) and "enrollment" in happening.properties:
-            return bool(happening.properties["enrollment"] == id)
+        properties = happening.properties
+        if happening.name.startswith(_OF_ONE_RUN) and "enrollment" in properties:
+            return bool(properties["enrollment"] == id)
         if plan.key is None:
             return True
         if plan not in self.keys:  # asked once an event, for however many runs
@@ -492,7 +591,7 @@ class _Reaction:
                     happening, plan, finished.id, finished.key
                 )
                 own = Stir(happening.name if happening and hears else None, looks)
-                draft.scope.entry = finished.entry
+                draft.scope.entry, draft.scope.step = finished.entry, None
                 reached = [
                     goal
                     for watch in finished.watches
@@ -550,10 +649,13 @@ class _Reaction:
                 )
         return moving
 
-    def _entered(self, plan: JourneyPlan, fields: dict[str, Any]) -> list[PlannedRun]:
+    def _entered(
+        self, plan: JourneyPlan, fields: dict[str, Any], *, called: bool = False
+    ) -> list[PlannedRun]:
         """Enter if state, dates, re-entry and bounds allow it."""
         draft = self.draft
-        admission = enter.admitted(draft, plan, self.catalog.state_of(plan.id), fields)
+        state = self.catalog.state_of(plan.id)
+        admission = enter.admitted(draft, plan, state, fields, called=called)
         if admission is None:
             return []
         for other in admission.restarts:
@@ -576,21 +678,56 @@ class _Reaction:
 
     # --- the rounds ----------------------------------------------------------------
 
-    def _settle(self, moving: list[PlannedRun]) -> None:
+    def _settle(self, moving: list[PlannedRun], held: Sequence[Held] = ()) -> None:
         """Rounds until nobody moves; then the events that were let happen, in order."""
         draft = self.draft
         while True:
-            self.runs.rounds(moving, self._look)
-            if not draft.emitted:
+            self.runs.rounds(moving, self._look, held)
+            held = ()
+            if not draft.queue:
                 return
-            happening = draft.emitted.pop(0)
-            known_at = max(draft.at, draft.now)
-            draft.seen = bounds.remembered(draft, seen_hash("", happening.id), known_at)
-            if self._learn(happening):
-                moving = self._heard(happening)
-            else:
-                moving = []
+            moving = self._served(draft.queue.pop(0))
+
+    def _served(self, item: Queued) -> list[PlannedRun]:
+        """What steps have left for when the rounds are done; who moves because of it."""
+        draft = self.draft
+        match item:
+            case Happening():
+                self._remember("", item.id)
+                if self._learn(item):
+                    return self._heard(item)
                 draft.note("ignored", reason="profile_too_large")
+            case Starting():
+                self._remember(_ENROLL, item.id)
+                draft.generation, draft.test = item.generation, item.test
+                draft.scope.event = draft.scope.step = None
+                return self._called(item.id, item.journey, item.entry) or []
+            case Ending():
+                self._ended(item)
+            case _:
+                assert_never(item)
+        return []
+
+    def _remember(self, source: str, id: str) -> None:
+        """Keep what was caused here from counting once more if it comes from outside."""
+        draft = self.draft
+        known_at = max(draft.at, draft.now)
+        draft.seen = bounds.remembered(draft, seen_hash(source, id), known_at)
+
+    def _ended(self, item: Ending) -> None:
+        """End runs because a step of another one says so, held-out ones aside."""
+        draft, catalog = self.draft, self.catalog
+        leave, detail = Leave(item.reason), {"by": item.by}
+        for enrollment in tuple(draft.active):
+            plan = catalog.plan_of(enrollment) or catalog.live.get(item.journey)
+            if (
+                enrollment.journey == item.journey
+                and enrollment.id != item.by
+                and item.key in (None, enrollment.key)
+                and not enrollment.held_out
+                and plan is not None
+            ):
+                self.runs.leave(self.runs.of(enrollment, plan), leave, detail)
 
     def finished(self) -> Reaction:
         """The customer afterwards; the one that came in if nothing changed."""
@@ -599,7 +736,7 @@ class _Reaction:
         if not draft.changed:
             return Reaction(draft.before, commands, tuple(trace), self.refused)
         bounds.kept(draft, self.catalog)
-        due = min(map(self.catalog.due_of, draft.active), default=LATEST)
+        due = self.catalog.next_due(draft.active, draft.held)
         before = draft.before
         customer = Customer(
             before.id,
@@ -618,6 +755,8 @@ class _Reaction:
             draft.counters,
             draft.seen,
             None if due >= LATEST else due,
+            draft.held,
+            before.salt,
         )
         kept = bounds.trace(trace, explained=draft.explain)
         return Reaction(customer, commands, kept, self.refused)
@@ -627,6 +766,8 @@ def _worth(goal: GoalRule, scope: Scope) -> dict[str, Any]:
     """The value of a goal, if it has one that is a number."""
     value = goal.value
     if isinstance(value, ValueOf):
-        value = facts.number(value, scope)
-        return {"value_missing": True} if value is None else {"value": value}
+        worth = facts.number(value, scope)
+        if worth is None:
+            return {"value_missing": True}
+        return {"value": worth, "of": value.text}
     return {} if value is None else {"value": value}

@@ -1,12 +1,16 @@
 """Trace entries as lines of JSON: what simulations print and decision logs hold.
 
 A line is an object whose fields `TRACE_SCHEMA` describes. Instants are RFC 3339 in UTC,
-and a field that has nothing to say is left out. `(customer, revision, n)` tells a
-decision from all others, so a reader that meets one twice can drop it.
+and a field that has nothing to say is left out.
+
+`(customer, revision, n)` tells a decision from all others, so a reader that meets one
+twice can drop it. A reaction that left the document as it was has no revision of its
+own: its decisions count down from -1, and `event` belongs to what tells them apart.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -25,8 +29,8 @@ _FIELDS: dict[str, dict[str, Any]] = {
     },
     "n": {
         "type": "integer",
-        "minimum": 0,
-        "description": "Counts the decisions that left the document at this revision.",
+        "description": "From 0 the decisions that made this revision; below 0 those that "
+        "left the document as it was.",
     },
     "at": {
         "type": "string",
@@ -48,6 +52,11 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "enrollment": {"type": "string", "description": "The run's id."},
     "step": {"type": "string", "description": "The step at which the run is."},
     "reason": {"type": "string", "description": "Why, as one word to count by."},
+    "event": {
+        "type": "string",
+        "description": "The id of what was decided on: an event's, a call's; left out "
+        "where nothing but time did it.",
+    },
     "detail": {
         "type": "object",
         "description": "What it was decided on: rule, values, what would have to differ.",
@@ -74,7 +83,7 @@ TRACE_SCHEMA: dict[str, Any] = {
 """The JSON Schema of one line. A kind whose reasons authors name has no list of them."""
 
 
-class TraceRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+class TraceRecord(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A decision as it stands on its line; `TRACE_SCHEMA` describes the fields."""
 
     customer: str
@@ -88,31 +97,34 @@ class TraceRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     enrollment: str = ""
     step: str = ""
     reason: str = ""
+    event: str = ""
     detail: dict[str, Any] = {}
 
 
-_encode = msgspec.json.Encoder().encode
+_encode_lines = msgspec.json.Encoder().encode_lines
 _text = lru_cache(maxsize=256)(isoformat)  # the decisions of a reaction are of one time
 
 
 def record_of(
-    entry: TraceEntry, *, customer: str, revision: int, n: int, now: int
+    entry: TraceEntry,
+    *,
+    customer: str,
+    revision: int,
+    n: int,
+    now: int,
+    event: str = "",
 ) -> TraceRecord:
     """A decision as a record.
 
     Args:
         entry: The decision.
-        customer: Whose.
-        revision: That of the customer in the reaction.
-        n: How many decisions left the document at this revision before it.
+        customer: Whose: the id in a simulation's lines, the `log_id` in a log's.
+        revision: That of the customer's document after the reaction.
+        n: From 0 the place in a reaction that made this revision; from -1 downward that
+            in one which left the document as it was.
         now: The wall clock of the reaction, milliseconds.
+        event: The id of the event or call that it reacts to.
     """
-    detail = entry.detail
-    if not INSTANTS.isdisjoint(detail):
-        detail = dict(detail)
-        for name in INSTANTS & detail.keys():
-            if isinstance(detail[name], int):
-                detail[name] = _text(detail[name])
     return TraceRecord(
         customer,
         revision,
@@ -125,15 +137,76 @@ def record_of(
         entry.enrollment,
         entry.step,
         entry.reason,
-        detail,
+        event,
+        _written(entry.detail),
     )
+
+
+def _written(detail: dict[str, Any]) -> dict[str, Any]:
+    """A detail with its instants as text."""
+    if not detail or INSTANTS.isdisjoint(detail):
+        return detail
+    return {
+        name: _text(value) if name in INSTANTS and isinstance(value, int) else value
+        for name, value in detail.items()
+    }
 
 
 def line_of(
-    entry: TraceEntry, *, customer: str, revision: int, n: int, now: int
+    entry: TraceEntry,
+    *,
+    customer: str,
+    revision: int,
+    n: int,
+    now: int,
+    event: str = "",
 ) -> bytes:
     """A decision as its line of JSON, with the line's end; arguments as `record_of`."""
-    return (
-        _encode(record_of(entry, customer=customer, revision=revision, n=n, now=now))
-        + b"\n"
+    record = record_of(
+        entry, customer=customer, revision=revision, n=n, now=now, event=event
     )
+    return _encode_lines([record])
+
+
+def lines_of(
+    entries: Iterable[TraceEntry],
+    *,
+    customer: str,
+    revision: int,
+    now: int,
+    event: str = "",
+    changed: bool = True,
+) -> bytes:
+    """All decisions of one reaction as lines of JSON, a microsecond each.
+
+    Args:
+        entries: The reaction's trace.
+        customer: As in `record_of`.
+        revision: As in `record_of`.
+        now: As in `record_of`.
+        event: As in `record_of`.
+        changed: Whether the reaction made this revision, or left it as it was.
+    """
+    now_text, records = _text(now), []
+    n, step = (0, 1) if changed else (-1, -1)
+    for entry in entries:
+        at = entry.at
+        records.append(
+            TraceRecord(
+                customer,
+                revision,
+                n,
+                now_text if at == now else _text(at),
+                now_text,
+                entry.kind,
+                entry.journey,
+                entry.version,
+                entry.enrollment,
+                entry.step,
+                entry.reason,
+                event,
+                _written(entry.detail),
+            )
+        )
+        n += step
+    return _encode_lines(records)

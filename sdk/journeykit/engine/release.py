@@ -7,6 +7,7 @@ options that the author gave the Send.
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
@@ -14,7 +15,7 @@ from journeykit.engine import bounds
 from journeykit.engine.calendar import add
 from journeykit.engine.commands import SendMessage
 from journeykit.engine.customer import Released
-from journeykit.engine.draft import Run
+from journeykit.engine.draft import Draft, Run
 from journeykit.engine.guards import Clear, Envelope, Guards, Refusal, Surroundings
 from journeykit.engine.ids import delivery_id
 from journeykit.engine.limits import CATCH_UP_MS
@@ -25,9 +26,15 @@ from journeykit.engine.steps import Send
 def try_release(run: Run, step: Send, guards: Guards) -> bool:
     """Decide about a standing Send; False if it goes on standing, for later."""
     draft, enrollment, plan = run.draft, run.enrollment, run.plan
+    if step.id in run.sends and not run.waited:
+        run.note("suppressed", reason="loop")
+        enrollment.standing = False
+        run.move = step.on
+        return True
     if draft.sends_left <= 0:
         enrollment.due = draft.at
         enrollment.generation = run.generation
+        enrollment.sprint = run.since_wait
         return False
     zone, _ = draft.zone_of(plan)
     purpose = step.purpose or plan.purpose
@@ -45,22 +52,26 @@ def try_release(run: Run, step: Send, guards: Guards) -> bool:
     envelope = Envelope(
         draft.customer, plan.id, step.channels, step.topic or plan.topic, purpose
     )
-    answer = guards.ask(
-        envelope,
-        Surroundings(
-            draft.now,
-            zone,
-            draft.profile,
-            draft.addresses,
-            draft.consents,
-            draft.ledger,
-            draft.counters,
-        ),
-    )
+    seen = surroundings(draft, zone)
+    answer = guards.ask(envelope, seen)
     if isinstance(answer, Refusal):
         return _refused(run, step, answer, expires_at)
-    _sent(run, step, answer, envelope, guards, expires_at)
+    not_after = guards.not_after(answer.channel, purpose, seen, expires_at)
+    _sent(run, step, answer, envelope, guards, expires_at, not_after)
     return True
+
+
+def surroundings(draft: Draft, zone: ZoneInfo) -> Surroundings:
+    """What the guards see of the customer now."""
+    return Surroundings(
+        draft.now,
+        zone,
+        draft.profile,
+        draft.addresses,
+        draft.consents,
+        draft.ledger,
+        draft.counters,
+    )
 
 
 def _refused(run: Run, step: Send, refusal: Refusal, expires_at: int | None) -> bool:
@@ -96,37 +107,31 @@ def _sent(
     envelope: Envelope,
     guards: Guards,
     expires_at: int | None,
+    not_after: int | None,
 ) -> None:
-    """Command the message, and write it into the ledger."""
+    """Release the message with its variables as of now, and go on."""
     draft, enrollment, plan = run.draft, run.enrollment, run.plan
     id = delivery_id(enrollment.id, step.id, enrollment.visit, clear.position)
     variables, missing = bounds.variables(step.variables.resolve(run.scope))
-    draft.commands.append(
-        SendMessage(
-            delivery_id=id,
-            customer=draft.customer,
-            channel=clear.channel,
-            address=clear.address,
-            template=step.template,
-            variables=variables,
-            at=draft.at,
-            journey=plan.id,
-            version=plan.version,
-            step=step.id,
-            enrollment=enrollment.id,
-            purpose=envelope.purpose,
-            topic=envelope.topic,
-            expires_at=expires_at,
-            test=enrollment.test,
-        )
+    message = SendMessage(
+        delivery_id=id,
+        customer=draft.customer,
+        channel=clear.channel,
+        address=clear.address,
+        template=step.template,
+        variables=variables,
+        at=draft.at,
+        journey=plan.id,
+        version=plan.version,
+        step=step.id,
+        enrollment=enrollment.id,
+        purpose=envelope.purpose,
+        topic=envelope.topic,
+        expires_at=expires_at,
+        test=enrollment.test,
+        not_after=not_after,
     )
-    draft.sends_left -= 1
-    entry = Released(
-        draft.now, clear.channel, envelope.topic, plan.id, envelope.purpose, id
-    )
-    if guards.concerned(entry):
-        draft.ledger = [*draft.ledger, entry]
-    draft.counters = guards.counted(draft.counters, entry, +1)
+    released(draft, guards, message)
     detail: dict[str, Any] = {"delivery_id": id, "channel": clear.channel}
     detail["template"] = step.template
     if missing:
@@ -134,4 +139,27 @@ def _sent(
     run.note("sent", detail=detail)
     enrollment.standing = False
     run.released, run.waited = True, 0
+    run.sends = (*run.sends, step.id)
     run.move = step.on
+
+
+def released(draft: Draft, guards: Guards, message: SendMessage) -> None:
+    """Command the message, and write it into the ledger."""
+    draft.commands.append(message)
+    draft.sends_left -= 1
+    entry = released_of(message, draft.now)
+    if guards.concerned(entry):
+        draft.ledger = [*draft.ledger, entry]
+    draft.counters = guards.counted(draft.counters, entry, +1)
+
+
+def released_of(message: SendMessage, now: int) -> Released:
+    """A message as the ledger has it."""
+    return Released(
+        now,
+        message.channel,
+        message.topic,
+        message.journey,
+        message.purpose,
+        message.delivery_id,
+    )

@@ -10,19 +10,21 @@ An enrollment is in one of these situations; `WOKEN` says what a due instant doe
 `held_out`  nowhere; it watches its goals until the last window closes
 =========== ========================================================
 
-An ended enrollment leaves `active`; nothing reaches it again but a goal's watch.
+An ended enrollment leaves `active`; nothing reaches it again but a goal's watch. If it
+ends early, the messages that came back to it end with it: `journeykit.engine.held`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, assert_never
 
 import msgspec
 
-from journeykit.engine import enter
+from journeykit.engine import enter, held as held_messages
+from journeykit.engine.calendar import LATEST
 from journeykit.engine.catalog import Catalog
-from journeykit.engine.customer import Enrollment
+from journeykit.engine.customer import Enrollment, Held
 from journeykit.engine.draft import Draft, Run
 from journeykit.engine.moves import Go, Leave, Move, Stand, Stay
 from journeykit.engine.plan import JourneyPlan
@@ -113,6 +115,7 @@ class Runs:
         run.enrollment.due = None
         # Time begins a new chain of events, but not for what was only held up.
         run.generation, run.enrollment.generation = enrollment.generation, 0
+        run.since_wait, run.enrollment.sprint = enrollment.sprint, 0
         step = plan.steps.get(enrollment.step)
         if step is None:
             run.move = Leave("step_deleted")
@@ -129,7 +132,10 @@ class Runs:
     # --- the rounds ----------------------------------------------------------------
 
     def rounds(
-        self, moving: list[PlannedRun], look: Callable[[], list[PlannedRun]]
+        self,
+        moving: list[PlannedRun],
+        look: Callable[[], list[PlannedRun]],
+        held: Sequence[Held] = (),
     ) -> None:
         """Move everybody, then release by precedence, until nobody can move.
 
@@ -137,22 +143,60 @@ class Runs:
             moving: Who has somewhere to go.
             look: Asked when an Update has changed the profile, before anything is
                 released: who moves, or ends, because of that.
+            held: Messages that came back and are due, which stand with the others.
         """
         draft, guards = self._draft, self._catalog.guards
-        standing: list[PlannedRun] = []
+        standing: list[PlannedRun | Held] = [*held]
         while moving or standing:
             draft.changed = True
             standing += [run for run in moving if not run.ended and self._sprint(run)]
             moving = look() if draft.profile_changed else []
             if moving:
                 continue
-            standing = [run for run in standing if not run.ended]
+            if standing:
+                standing = [item for item in standing if self._is_there(item)]
             if len(standing) > 1:
-                standing.sort(key=_precedence)
-            moving = [
-                run for run in standing if try_release(run, _send_of(run), guards)
-            ]
+                standing.sort(key=self._precedence)
+            for item in standing:
+                if isinstance(item, Held):
+                    self._ask_again(item)
+                elif try_release(item, _send_of(item), guards):
+                    moving.append(item)
             standing = []
+
+    def _is_there(self, item: PlannedRun | Held) -> bool:
+        """Whether it still stands: its run may have ended since."""
+        if isinstance(item, Held):
+            return any(held is item for held in self._draft.held)
+        return not item.ended
+
+    def _precedence(self, item: PlannedRun | Held) -> tuple[int, int, str, int]:
+        """Who stands first before the guards; of one run, what was decided first."""
+        if not isinstance(item, Held):
+            run = item.enrollment
+            return -item.plan.priority, run.entered_at, run.id, LATEST
+        message = item.message
+        plan = self._catalog.plans.get((message.journey, message.version))
+        running = self._running(message.enrollment)
+        entered_at = message.at if running is None else running.entered_at
+        priority = 0 if plan is None else plan.priority
+        return -priority, entered_at, message.enrollment, message.at
+
+    def _running(self, id: str) -> Enrollment | None:
+        return next((run for run in self._draft.active if run.id == id), None)
+
+    def _ask_again(self, held: Held) -> None:
+        """Ask the guards about a held message; its run may be over, and so its plan."""
+        message, catalog = held.message, self._catalog
+        plan = catalog.plans.get((message.journey, message.version))
+        if not held_messages.asked_again(self._draft, held, plan, catalog.guards):
+            return
+        running = self._running(message.enrollment)
+        if running is not None and plan is not None:
+            # Two messages with a wait between them don't go at once; see `try_release`.
+            run = self.of(running, plan)
+            run.released = True
+            run.waited = max(0, running.arrived_at - message.at)
 
     def _sprint(self, run: PlannedRun) -> bool:
         """Move until it waits or ends; True if it stands before a Send."""
@@ -205,6 +249,10 @@ class Runs:
         enrollment.step = to
         enrollment.arriving = enrollment.standing = False
         enrollment.due = None
+        if enrollment.rounds:  # a Repeat that it has left, by whatever way, begins anew
+            around = plan.around.get(to, ())
+            known = enrollment.rounds.items()
+            enrollment.rounds = {id: count for id, count in known if id in around}
         step = plan.steps.get(to)
         if step is None:
             return Leave("step_deleted")
@@ -223,6 +271,7 @@ class Runs:
         enrollment.step = step
         enrollment.arriving = True
         enrollment.generation = run.generation
+        enrollment.sprint = run.since_wait
         enrollment.due = due
         if due is None:
             run.note("parked", reason="paused")
@@ -251,6 +300,9 @@ class Runs:
             return
         run.note(kind, reason=reason, detail=detail)
         enter.left(draft, run.enrollment, f"{kind}:{reason}" if reason else kind)
+        if draft.held and kind != "completed":
+            own = run.enrollment.id
+            held_messages.dropped(draft, lambda held: held.message.enrollment == own)
 
 
 def _place(active: list[Enrollment], enrollment: Enrollment) -> int:
@@ -267,8 +319,3 @@ def _send_of(run: PlannedRun) -> Send:
     if not isinstance(step, Send):
         raise IllegalTransition(f"step {step.id!r} is no Send and can't be released")
     return step
-
-
-def _precedence(run: PlannedRun) -> tuple[int, int, str]:
-    """Who stands first before the guards."""
-    return -run.plan.priority, run.enrollment.entered_at, run.enrollment.id

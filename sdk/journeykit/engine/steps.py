@@ -13,26 +13,45 @@ but, for Send, in `journeykit.engine.guards`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, ClassVar
 
-from journeykit.engine.conditions import Predicate, compile_condition
-from journeykit.engine.draft import Happening, Run, Stir
+from journeykit.engine.calendar import isoformat, to_ms
+from journeykit.engine.commands import CallAction
+from journeykit.engine.conditions import (
+    Missing,
+    Predicate,
+    ValueOf,
+    compile_condition,
+    compile_value,
+)
+from journeykit.engine.customer import size_of
+from journeykit.engine.draft import Ending, Happening, Run, Starting, Stir, cut
 from journeykit.engine.due import DueRule
-from journeykit.engine.ids import bucket, emitted_id
+from journeykit.engine.ids import bucket, called_id, emitted_id, item_key
 from journeykit.engine.limits import (
-    EMIT_GENERATIONS,
-    EMITS_AT_ONCE,
+    ITEM_BYTES,
+    ITEM_KEYS,
+    ITEMS_BYTES,
+    RESULT_BYTES,
+    VARIABLES_BYTES,
 )
 from journeykit.engine.moves import STAND, Go, Leave, Move, Stay
-from journeykit.engine.values import Document, Values
+from journeykit.engine.values import Document, Values, bounded, key_text, run_key
 from journeykit.model.durations import Duration
+from journeykit.model.events import CALL_COMPLETED, CALL_FAILED
 from journeykit.model.rules import MARKETING_EXPIRES
 
 LayOut = Callable[[Sequence[Document], str | None], str | None]
 """Compile steps that are followed by a step id, and return the id of the first."""
 
 Paths = frozenset[tuple[str | int, ...]]
+
+CAUSES_TOO_MUCH = Leave("emit_limit", failed=True)
+BY_EXIT = "exit"
+FROM_ELSEWHERE = "removed_by_journey"
+"""Why a run left that an Exit of another one ended, if that one gives no reason."""
 
 
 class Step:
@@ -45,12 +64,14 @@ class Step:
         paths: The references that it reads.
         since: The id of an earlier step from which on it listens.
         looks: Whether it waits for the profile to change.
+        gathers: The name of the events that it gathers; empty if it gathers none.
     """
 
     kind: ClassVar[str]
     paths: Paths = frozenset()
     since: str | None = None
     looks: bool = False
+    gathers: str = ""
 
     def __init__(self, document: Document, then: str | None, lay_out: LayOut) -> None:
         """Keep what every step has; the kinds add their own."""
@@ -196,6 +217,7 @@ class WaitFor(Step):
             run.note(
                 "went_on", reason="event", detail={"path": latched, "since": self.since}
             )
+            self._used(run)
             return self._paths[latched][2]
         met = self.stirred(run, Stir(looks=True))
         if met is not None:
@@ -232,8 +254,17 @@ class WaitFor(Step):
                     reason="condition" if event is None else "event",
                     detail=detail,
                 )
+                if event is not None:
+                    self._used(run)
                 return target
         return None
+
+    def _used(self, run: Run) -> None:
+        """Let the event that was taken not count once more, in a loop."""
+        latches = run.enrollment.latches
+        if self.id in latches:
+            rest = {id: path for id, path in latches.items() if id != self.id}
+            run.enrollment.latches = rest
 
 
 class Branch(Step):
@@ -339,9 +370,8 @@ class Emit(Step):
     def arrive(self, run: Run) -> Move:
         """Queue the event, within bounds."""
         draft, enrollment = run.draft, run.enrollment
-        generation = draft.generation + 1
-        if generation > EMIT_GENERATIONS or draft.emits >= EMITS_AT_ONCE:
-            return Leave("emit_limit", failed=True)
+        if not draft.may_cause():
+            return CAUSES_TOO_MUCH
         properties, missing = self._properties.resolve(run.scope)
         id = emitted_id(enrollment.id, self.id, enrollment.visit)
         draft.emit(
@@ -349,7 +379,7 @@ class Emit(Step):
                 id,
                 self._name,
                 properties,
-                generation=generation,
+                generation=draft.generation + 1,
                 test=enrollment.test,
             ),
             public=self._public,
@@ -361,20 +391,366 @@ class Emit(Step):
 
 
 class Exit(Step):
-    """Ends the run."""
+    """Ends the run; or, when the rounds are done, runs of another journey."""
 
     kind = "exit"
 
     def __init__(self, document: Document, then: str | None, lay_out: LayOut) -> None:
-        """Keep the reason."""
+        """Keep the reason, and compile the key."""
         super().__init__(document, then, lay_out)
         self._leave = Leave(document["reason"])
+        self._journey: str | None = document["journey"]
+        reason: str = document["reason"]
+        self._reason = FROM_ELSEWHERE if reason == BY_EXIT else reason
+        self._key = compile_value(document["key"]) if document["key"] else None
+        self.paths = self._key.paths if self._key else frozenset()
 
     def arrive(self, run: Run) -> Move:
-        """Leave."""
-        return self._leave
+        """Leave, or let others leave."""
+        if self._journey is None:
+            return self._leave
+        if not run.draft.may_cause():
+            return CAUSES_TOO_MUCH
+        key: str | None = None
+        detail: dict[str, Any] = {}
+        if self._key is not None:
+            key = self._key_of(self._key, run)
+            detail = {"missing": self._key.text} if key is None else {"key": cut(key)}
+        if self._key is None or key is not None:
+            run.draft.cause(Ending(self._journey, key, self._reason, run.enrollment.id))
+        run.note("took_out", reason=self._journey, detail=detail)
+        return self.on
+
+    def _key_of(self, reference: ValueOf, run: Run) -> str | None:
+        try:
+            return run_key(reference(run.scope))
+        except Missing:
+            return None
+
+
+class Start(Step):
+    """Lets the customer enter another journey, when the rounds are done."""
+
+    kind = "start"
+
+    def __init__(self, document: Document, then: str | None, lay_out: LayOut) -> None:
+        """Compile what the other run is to know."""
+        super().__init__(document, then, lay_out)
+        self._journey: str = document["journey"]
+        self._entry = Values(document["entry"])
+        self.paths = self._entry.paths
+
+    def arrive(self, run: Run) -> Move:
+        """Queue the entry, within bounds."""
+        draft, enrollment = run.draft, run.enrollment
+        if not draft.may_cause():
+            return CAUSES_TOO_MUCH
+        entry, missing = self._entry.resolve(run.scope)
+        id = emitted_id(enrollment.id, self.id, enrollment.visit)
+        generation = draft.generation + 1
+        draft.cause(Starting(id, self._journey, entry, generation, enrollment.test))
+        run.note("started", reason=self._journey, detail=draft.written(entry, missing))
+        return self.on
+
+
+class Repeat(Step):
+    """Goes through its steps several times; each round ends here again."""
+
+    kind = "repeat"
+
+    def __init__(self, document: Document, then: str | None, lay_out: LayOut) -> None:
+        """Lay out a round, which leads back here."""
+        super().__init__(document, then, lay_out)
+        self._round = Go(lay_out(document["steps"], self.id))
+        self._times: int = document["times"]
+        until: str | None = document["until"]
+        self._until = compile_condition(until) if until else None
+        self.paths = self._until.paths if self._until else frozenset()
+
+    def arrive(self, run: Run) -> Move:
+        """Begin another round, or go on.
+
+        The count is dropped when the run leaves: see `Runs`.
+        """
+        enrollment = run.enrollment
+        count = enrollment.rounds.get(self.id, 0)
+        detail: dict[str, Any] = {"rounds": count, "times": self._times}
+        if count >= self._times:
+            run.note("repeated", reason="times", detail=detail)
+            return self.on
+        if self._until is not None and self._until(run.scope):
+            explained = run.explained(self._until)
+            run.note("repeated", reason="until", detail={**detail, **explained})
+            return self.on
+        enrollment.rounds = {**enrollment.rounds, self.id: count + 1}
+        detail["rounds"] = count + 1
+        run.note("repeated", reason="round", detail=detail)
+        return self._round
+
+
+class Goto(Step):
+    """Goes on at another step."""
+
+    kind = "goto"
+
+    def __init__(self, document: Document, then: str | None, lay_out: LayOut) -> None:
+        """Lead there, and not to the step behind."""
+        super().__init__(document, then, lay_out)
+        self.on = Go(document["to"])
+
+    def arrive(self, run: Run) -> Move:
+        """Go on there. What it does is what the step there does, so it leaves no trace."""
+        return self.on
+
+
+class Call(Step):
+    """Lets an action do something, and waits for its result."""
+
+    kind = "call"
+
+    def __init__(self, document: Document, then: str | None, lay_out: LayOut) -> None:
+        """Compile the arguments, and lay out what follows a failure."""
+        super().__init__(document, then, lay_out)
+        self.action: str = document["action"]
+        self._arguments = Values(document["arguments"])
+        self.paths = self._arguments.paths
+        self._timeout = DueRule(document["timeout"])
+        self._retries: int = document["retries"]
+        on_error: str | Sequence[Document] = document["on_error"]
+        self._on_error: Move = self.on
+        if on_error == "exit":
+            self._on_error = Leave("call_failed")
+        elif not isinstance(on_error, str):
+            self._on_error = Go(lay_out(on_error, then))
+
+    def hears(self) -> Sequence[tuple[str, int, Predicate | None]]:
+        """What comes of a call."""
+        return [(CALL_COMPLETED, 0, None), (CALL_FAILED, 1, None)]
+
+    def arrive(self, run: Run) -> Move:
+        """Command the call. The action gets its time, however late this step was reached."""
+        draft, enrollment, plan = run.draft, run.enrollment, run.plan
+        run.forget(self.id)
+        due, zone = run.due(self._timeout, start=max(draft.at, draft.now))
+        arguments, missing = bounded(
+            self._arguments.resolve(run.scope), VARIABLES_BYTES
+        )
+        id = called_id(enrollment.id, self.id, enrollment.visit)
+        draft.commands.append(
+            CallAction(
+                call_id=id,
+                customer=draft.customer,
+                action=self.action,
+                arguments=arguments,
+                at=draft.at,
+                journey=plan.id,
+                version=plan.version,
+                step=self.id,
+                enrollment=enrollment.id,
+                retries=self._retries,
+                expires_at=due.instant,
+                test=enrollment.test,
+            )
+        )
+        said = draft.written(arguments, missing) if arguments or missing else {}
+        run.note("called", reason=self.action, detail={"call_id": id, **said})
+        return Stay(due.instant, zone)
+
+    def wake(self, run: Run) -> Move:
+        """The time is up."""
+        run.note("went_on", reason="timeout")
+        return self._on_error
+
+    def stirred(self, run: Run, stir: Stir) -> Move | None:
+        """Take the result, if it is of the call that the run waits for."""
+        if stir.event not in (CALL_COMPLETED, CALL_FAILED):
+            return None
+        enrollment, event = run.enrollment, run.scope.event or {}
+        id = called_id(enrollment.id, self.id, enrollment.visit)
+        if event.get("call_id") != id:
+            return None
+        if event.get("undetermined") is True:  # a simulation that knows no result
+            return Leave("undetermined")
+        if stir.event == CALL_FAILED:
+            return self._failed(run, event.get("reason"))
+        result = event.get("result")
+        if result is None:
+            result = {}
+        if not isinstance(result, dict):
+            return self._failed(run, "malformed_result")
+        if size_of(result) > RESULT_BYTES or not run.keep(self.id, result):
+            return self._failed(run, "result_too_large")
+        run.note("went_on", reason="completed", detail=run.draft.written(result))
+        return self.on
+
+    def _failed(self, run: Run, why: object) -> Move:
+        detail = {"why": cut(why)} if isinstance(why, str) and why else None
+        run.note("went_on", reason="failed", detail=detail)
+        return self._on_error
+
+
+class Collect(Step):
+    """Gathers the events of a while.
+
+    What it has so far is kept as its result, which only the steps behind it read.
+    """
+
+    kind = "collect"
+
+    def __init__(self, document: Document, then: str | None, lay_out: LayOut) -> None:
+        """Compile what is gathered and what takes it back."""
+        super().__init__(document, then, lay_out)
+        self._window = DueRule(document["window"])
+        self.gathers, self._where = _listening(document["when"])
+        self._cancel, self._cancel_where = _listening(document["cancel"])
+        self._by = compile_value(document["by"]) if document["by"] else None
+        self._keep: tuple[str, ...] = tuple(document["keep"])
+        self._most: int = document["max_items"]
+        self._enough: int | None = document["until_count"]
+        self._with_entry: bool = document["include_entry"]
+        proceeds = document["on_empty"] == "proceed"
+        self._on_empty: Move = self.on if proceeds else Leave("nothing_collected")
+        self.paths = self._window.paths
+        for rule in (self._where, self._cancel_where, self._by):
+            self.paths |= rule.paths if rule is not None else frozenset()
+        if self._with_entry:  # then what is asked of events is asked of the entry, too
+            fields = {path[1:] for path in self.paths if path[0] == "event"}
+            fields |= {(name,) for name in (*self._keep, "$name")}
+            self.paths |= {("entry", *path) for path in fields}
+
+    def hears(self) -> Sequence[tuple[str, int, Predicate | None]]:
+        """What is gathered, and what takes it back."""
+        found = [(self.gathers, 0, self._where)]
+        return found + ([(self._cancel, 1, self._cancel_where)] if self._cancel else [])
+
+    def arrive(self, run: Run) -> Move:
+        """Open the window; the event that started the run counts once."""
+        before = {run.plan.gathers.get(id) for id in run.enrollment.results}
+        run.put(self.id, {"count": 0, "gathered": []})
+        if self._with_entry and self.gathers not in before:
+            self._take_entry(run)
+        due, zone = run.due(self._window)
+        if self._is_full(run) or due.instant <= run.draft.at:
+            return self._closed(run)
+        return Stay(due.instant, zone)
+
+    def wake(self, run: Run) -> Move:
+        """The window closes."""
+        return self._closed(run)
+
+    def stirred(self, run: Run, stir: Stir) -> Move | None:
+        """Take an event, or take one back."""
+        if stir.event == self.gathers and run.matches(self._where):
+            self._take(run, run.scope.event or {})
+            return self._closed(run) if self._is_full(run) else None
+        if stir.event == self._cancel and run.matches(self._cancel_where):
+            self._take_back(run)
+        return None
+
+    def _take_entry(self, run: Run) -> None:
+        scope, entry = run.scope, run.enrollment.entry
+        if entry.get("$name") == self.gathers:
+            heard, scope.event = scope.event, entry
+            if run.matches(self._where):
+                self._take(run, entry)
+            scope.event = heard
+
+    def _take(self, run: Run, fields: Mapping[str, Any]) -> None:
+        """Count an event, and list it if there is room."""
+        known, key = run.enrollment.results[self.id], self._key(run)
+        count, gathered = known["count"] + 1, known["gathered"]
+        items = _listed(gathered)
+        item = {name: _plain(fields[name]) for name in self._keep if name in fields}
+        is_listed = (
+            len(items) < self._most
+            and size_of(item) <= ITEM_BYTES
+            and size_of([*items, item]) <= ITEMS_BYTES
+            and self._kept(run, count, [*gathered, [key, item]])
+        )
+        if not is_listed:
+            with_key = [*gathered, [key, None]]
+            named = key and len(gathered) < ITEM_KEYS
+            if not (named and self._kept(run, count, with_key)):
+                run.put(self.id, {"count": count, "gathered": gathered})
+        self._changed(run, "listed" if is_listed else "counted", count)
+
+    def _take_back(self, run: Run) -> None:
+        """Forget the event of which this one says that it is none any more."""
+        known, key = run.enrollment.results[self.id], self._key(run)
+        left = [pair for pair in known["gathered"] if not key or pair[0] != key]
+        gone = len(known["gathered"]) - len(left)
+        if gone:
+            count = known["count"] - gone
+            run.put(self.id, {"count": count, "gathered": left})
+            self._changed(run, "taken_back", count)
+
+    def _key(self, run: Run) -> str:
+        """By what an event can be taken back; empty if it can't."""
+        if self._by is None:
+            return ""
+        try:
+            text = key_text(self._by(run.scope))
+        except Missing:
+            return ""
+        return item_key(text) if text is not None else ""
+
+    def _kept(self, run: Run, count: int, gathered: list[Any]) -> bool:
+        return run.keep(self.id, {"count": count, "gathered": gathered})
+
+    def _changed(self, run: Run, how: str, count: int) -> None:
+        run.draft.changed = True
+        if run.draft.explain:
+            run.note("collected", reason=how, detail={"count": count})
+
+    def _is_full(self, run: Run) -> bool:
+        count: int = run.enrollment.results[self.id]["count"]
+        return self._enough is not None and count >= self._enough
+
+    def _closed(self, run: Run) -> Move:
+        """What came together is the result now."""
+        known = run.enrollment.results[self.id]
+        count, items = known["count"], _listed(known["gathered"])
+        run.put(self.id, {"count": count, "items": items})
+        if not count and self._on_empty is not self.on:
+            return self._on_empty
+        detail = {"count": count, "listed": len(items)}
+        run.note("went_on", reason="collected", detail=detail)
+        return self.on
+
+
+def _listening(document: Document | None) -> tuple[str, Predicate | None]:
+    """The name and the condition of a trigger; an empty name if there is none."""
+    if document is None:
+        return "", None
+    where: str | None = document["where"]
+    return document["name"], compile_condition(where) if where else None
+
+
+def _listed(gathered: list[Any]) -> list[Any]:
+    """The items among what a Collect has gathered: pairs of a key and an item."""
+    return [item for _, item in gathered if item is not None]
+
+
+def _plain(value: Any) -> Any:
+    """A field of an event as JSON: its `$time` is text in a document."""
+    return isoformat(to_ms(value)) if isinstance(value, datetime) else value
 
 
 KINDS: dict[str, type[Step]] = {
-    kind.kind: kind for kind in (Send, Wait, WaitFor, Branch, Split, Update, Emit, Exit)
+    kind.kind: kind
+    for kind in (
+        Send,
+        Wait,
+        WaitFor,
+        Branch,
+        Split,
+        Update,
+        Emit,
+        Exit,
+        Call,
+        Collect,
+        Start,
+        Repeat,
+        Goto,
+    )
 }

@@ -9,20 +9,29 @@ The kinds of entry, in the order in which a run can meet them:
 `profile`      the profile changed
 `consent`      a consent was given or withdrawn
 `address`      an address was suppressed, or rests after a bounce
+`removed`      a call took the customer out of a journey, for good
 `not_entered`  a trigger was met, and the customer did not enter (`reason`)
 `unmatched`    an event had the right name and failed the condition (explained runs)
 `entered`      an enrollment started
 `held_out`     an enrollment started that gets nothing, to measure the lift
 `waiting`      the enrollment waits at a step; `until` says how long
-`went_on`      a wait ended (`reason`: due, past, missing, event, condition, timeout)
+`went_on`      a wait ended (`reason`: due, past, missing, event, condition, timeout,
+               completed, failed, collected)
 `branched`     a Branch took a path
 `split`        a Split took an arm
 `updated`      an Update wrote to the profile
 `emitted`      an Emit let an event happen
+`started`      a Start lets the customer enter another journey
+`took_out`     an Exit ends runs of another journey
+`repeated`     a Repeat began a round, or ended (`reason`: round, until, times)
+`called`       a Call asked for an action; the command is in the reaction
+`collected`    a Collect took an event, or took one back (explained runs)
 `sent`         a message was released; the command is in the reaction
-`deferred`     a message waits at its step for `until` (`reason`: the guard)
+`deferred`     a message waits at its step for `until` (`reason`: the guard), or it came
+               back and is held until then (`reason`: pace, retry, breaker)
 `suppressed`   a message was not sent (`reason`: the guard), the customer goes on
-`parked`       the journey is paused: the enrollment stays before its next step
+`parked`       the journey is paused: the enrollment stays before its next step, a
+               message that came back stays held
 `goal`         a goal was reached
 `completed`    the enrollment came to the end of its steps
 `exited`       the enrollment ended early (`reason`)

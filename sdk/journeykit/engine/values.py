@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from journeykit.engine.conditions import Missing, Scope, ValueOf, compile_value
+from journeykit.engine.customer import size_of
+from journeykit.engine.ids import derived
+from journeykit.engine.limits import KEY_CHARACTERS
 
 Document = Mapping[str, Any]
 
@@ -37,6 +41,35 @@ class Values:
             except Missing:
                 missing.append(name)
         return values, missing
+
+
+def bounded(
+    resolved: tuple[dict[str, Any], list[str]], most: int
+) -> tuple[dict[str, Any], list[str]]:
+    """Resolved values without the largest ones if they take more bytes than that."""
+    values, missing = resolved
+    while size_of(values) > most:
+        largest = max(values, key=lambda name: size_of(values[name]))
+        values = {name: value for name, value in values.items() if name != largest}
+        missing = [*missing, largest]
+    return values, missing
+
+
+def key_text(value: object) -> str | None:
+    """A value as text to tell runs or items apart by; None if it is no such value."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # 7 and 7.0 are one number, as in conditions
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def run_key(value: object) -> str | None:
+    """A value as the key of a run; the hash of a very long one."""
+    text = key_text(value)
+    if text is None or len(text) <= KEY_CHARACTERS:
+        return text
+    return derived("key", text)
 
 
 def _compiled(value: Any) -> Any:

@@ -21,6 +21,10 @@ from journeykit.engine.limits import (
     EMIT_GENERATIONS,
     EMITS_AT_ONCE,
     ENTRY_BYTES,
+    HELD,
+    HELD_BYTES,
+    ITEM_BYTES,
+    ITEMS_BYTES,
     PROFILE_BYTES,
     PROFILE_KEYS,
 )
@@ -29,7 +33,8 @@ from journeykit.model.rules import STEPS_PER_SPRINT
 
 ANY = "*"
 
-_CONDITIONAL = frozenset({"unmatched", "branched", "exited"})
+_CONDITIONAL = frozenset({"unmatched", "branched", "repeated", "exited"})
+_WRITTEN = ("profile", "updated", "emitted", "started", "called")
 
 _NOT_SENT = {
     "expired": "too late[, it {rule}]",
@@ -51,6 +56,8 @@ _WORDS: dict[str, dict[str, str]] = {
         "malformed_consent": "ignored a consent that says neither yes nor no",
         "profile_too_large": "ignored an emitted event: the profile would get too large",
         "unknown_address": "ignored a report on an address that isn't known",
+        "late_result": "ignored the result of a call: nobody waits for it",
+        "no_such_journey": "ignored a call: there is no journey[ {journey}]",
     },
     "refused": {
         "replay_too_old": "refused: nobody knows any more if it was handled before",
@@ -67,12 +74,15 @@ _WORDS: dict[str, dict[str, str]] = {
         "hard_bounce": "the[ {channel}] address is suppressed: a hard bounce",
         "complaint": "the[ {channel}] address is suppressed: a complaint",
     },
+    "removed": {"": "was taken out of the journey: triggers enter them no more"},
     "not_entered": {
         "paused": "did not enter: the journey is paused",
         "stopped": "did not enter: the journey is stopped",
         "draft": "did not enter: the journey is a draft",
+        "closed": "did not enter: the journey is closed",
         "not_started": "did not enter: the journey has not started yet",
         "journey_ended": "did not enter: the journey has ended",
+        "removed": "did not enter: the customer was taken out of the journey",
         "key_missing": "did not enter: the event lacks the journey's key",
         "exit_rule": "did not enter: an exit rule holds already",
         "entered_before": "did not enter: once only[, and that was {last_in}]",
@@ -98,6 +108,9 @@ _WORDS: dict[str, dict[str, str]] = {
         "event": "[{event}|what it waits for] happened",
         "condition": "what it waits for holds",
         "timeout": "the time is up",
+        "completed": "the action is done[: {written}]",
+        "failed": "the action failed[: {why}]",
+        "collected": "collected [{count}|what came][, and lists {listed} of them]",
     },
     "branched": {
         "path": "took path[ {number}]",
@@ -106,26 +119,58 @@ _WORDS: dict[str, dict[str, str]] = {
     "split": {ANY: "took arm {reason}[, {known}]"},
     "updated": {"": "wrote to the profile[: {written}]"},
     "emitted": {ANY: "let {reason} happen"},
-    "sent": {"": "sent[ {template}][ by {channel}]"},
+    "started": {ANY: "lets the customer enter {reason}[: {written}]"},
+    "took_out": {
+        ANY: "[{missing} is missing, so nobody leaves|lets the customer leave]"
+        "[ the run {key} of] {reason}"
+    },
+    "repeated": {
+        "round": "begins [round {rounds} of {times}|another round]",
+        "until": "goes on[ after {rounds} rounds]: its condition holds",
+        "times": "goes on[ after {rounds} rounds]",
+    },
+    "called": {ANY: "called {reason}[: {written}]"},
+    "collected": {
+        "listed": "collected the event[, the {nth}]",
+        "counted": "counted the event[, the {nth}], without listing it",
+        "taken_back": "took an event back[, {count} are left]",
+    },
+    "sent": {"": "sent[ {template}][ by {channel}][, {after}]"},
     "deferred": {
         "catch_up": "holds the message back: one before it has only just gone",
         "frequency_cap": "holds the message back[ until {until}]: [{cap}|a cap]",
         "quiet_hours": "holds the message back[ until {until}]: [{rule}|quiet hours]",
         "open_hours": "holds the message back[ until {until}]: [{rule}|closed]",
         "closed_day": "holds the message back[ until {until}]: a closed day",
+        "pace": "the message came back[ until {until}]: too many at once",
+        "retry": "the message came back[ until {until}]: the provider did not take it",
+        "breaker": "the message came back[ until {until}]: the channel is down",
+        "paused": "the message came back[ until {until}]: its journey is paused",
+        "late": "the message came back[ until {until}]: it may not go so late unasked",
+        "no_channel": "the message came back[ until {until}]: nobody carries it",
     },
-    "suppressed": {name: f"not sent: {text}" for name, text in _NOT_SENT.items()},
+    "suppressed": {
+        **{name: f"not sent: {text}" for name, text in _NOT_SENT.items()},
+        "loop": "not sent: this step has sent one just now",
+        "run_ended": "not sent after all: its run has ended",
+        "held_full": "not sent after all: too many messages came back",
+    },
     "parked": {"paused": "stops here: the journey is paused"},
     "goal": {ANY: "reached {reason}[, worth {value}][ {after_end}]"},
     "completed": {"": "completed"},
     "exited": {
         "stopped": "left: the journey was stopped",
+        "removed": "left: taken out of the journey",
         "restarted": "left: it starts anew",
         "goal_reached": "left: the goal is reached",
         "journey_ended": "left: the journey has ended",
         "instant_past": "left: the instant to wait for has passed",
         "instant_missing": "left: the instant to wait for is missing",
         "step_deleted": "left: its step is gone",
+        "removed_by_journey": "left: a step of another run ended it",
+        "call_failed": "left: the action failed, or took too long",
+        "undetermined": "left: nobody knows what the action would have done",
+        "nothing_collected": "left: there was nothing to collect",
         **{
             name: f"left: a message was not sent ({name.replace('_', ' ')})"
             for name in _NOT_SENT
@@ -165,6 +210,8 @@ _DIFFERENTLY: dict[str, dict[str, str]] = {
         f"{PROFILE_BYTES // 1024} KB.",
         "unknown_address": "The event needs a channel, and an address unless the "
         "profile has it.",
+        "late_result": "A Call's timeout says how long its result is waited for.",
+        "no_such_journey": "The catalog holds no journey of this name.",
     },
     "refused": {
         "replay_too_old": "It came in at {received_at}; 48 hours later is too late.",
@@ -172,10 +219,13 @@ _DIFFERENTLY: dict[str, dict[str, str]] = {
         f"{PROFILE_BYTES // 1024} KB.",
     },
     "clamped": {"": "It came in at {to}; more than 5 minutes ahead is a mistake."},
+    "removed": {"": "An enroll call would let them in again."},
     "not_entered": {
         "paused": "The journey would have to be live.",
         "stopped": "The journey would have to be live.",
         "draft": "The journey would have to be live.",
+        "closed": "The journey would have to be live.",
+        "removed": "An enroll call would let them in again.",
         "not_started": "It would have had to come at or after the journey's starts_at.",
         "journey_ended": "It would have had to come before the journey's ends_at.",
         "key_missing": "The event would have had to carry what the journey's key names.",
@@ -193,6 +243,11 @@ _DIFFERENTLY: dict[str, dict[str, str]] = {
         "past": "on_past says what follows, here {option}.",
         "missing": "on_missing says what follows, here {option}.",
         "timeout": "Nothing of what it waited for came in time.",
+        "failed": "on_error says what follows.",
+    },
+    "collected": {
+        "counted": f"An item may take {ITEM_BYTES} bytes, all of them {ITEMS_BYTES}; "
+        "max_items says how many there may be.",
     },
     "deferred": {
         "catch_up": "Two messages of one run that have a wait between them never go at "
@@ -201,13 +256,23 @@ _DIFFERENTLY: dict[str, dict[str, str]] = {
         "quiet_hours": "All guards are asked again then.",
         "open_hours": "All guards are asked again then.",
         "closed_day": "All guards are asked again then.",
+        "pace": "All guards are asked again then.",
+        "retry": "All guards are asked again then.",
+        "breaker": "All guards are asked again then.",
+        "paused": "All guards are asked again then.",
+        "late": "All guards are asked again then.",
+        "no_channel": "All guards are asked again then.",
     },
     "suppressed": {
         "expired": "It would have had to go before {expired_at}.",
         "suppression_list": "Nothing goes to this {channel} address any more.",
         "no_consent": "It takes a consent.changed with granted: true[ for {about}].",
-        "no_address": "The profile would have had to hold a {channel} address.",
+        "no_address": "The profile would have had to hold an address for {channel}.",
         "bounce_cool_down": "It would have had to go at {until} or later.",
+        "loop": "The run came back without a wait; a step sends one message at a time.",
+        "run_ended": "Who leaves a journey early gets none of its held messages.",
+        "held_full": f"A document holds {HELD} messages and {HELD_BYTES // 1024} KB of "
+        "them.",
         "frequency_cap": "[With on_capped='defer' it would have expired first, at "
         "{expires_first}.|One message less would have left room; on_capped='defer' "
         "waits for it.]",
@@ -221,11 +286,15 @@ _DIFFERENTLY: dict[str, dict[str, str]] = {
         "instant_past": "on_past='proceed' would have let it go on.",
         "instant_missing": "on_missing='proceed' would have let it go on.",
         "step_deleted": "The version that it runs on has no such step.",
+        "removed_by_journey": "It was an Exit with this journey's id.",
+        "call_failed": "on_error='continue' would have let it go on.",
+        "undetermined": "A simulation takes what actions come to from its calls.",
+        "nothing_collected": "on_empty='proceed' would have let it go on.",
     },
     "failed": {
         "step_limit": "The journey goes in a circle: it needs a wait.",
-        "emit_limit": f"At most {EMIT_GENERATIONS} events cause one another, and "
-        f"{EMITS_AT_ONCE} at once.",
+        "emit_limit": f"At most {EMIT_GENERATIONS} events and starts cause one another, "
+        f"and {EMITS_AT_ONCE} at once.",
         "profile_too_large": f"A profile holds {PROFILE_KEYS} attributes and "
         f"{PROFILE_BYTES // 1024} KB.",
     },
@@ -252,6 +321,7 @@ REASONS: dict[str, tuple[str, ...] | None] = {
 """Every kind of decision with its reasons; None where authors name them."""
 
 _SHOWN = 6  # values of a long list, in words
+_ORDINALS = {1: "st", 2: "nd", 3: "rd"}
 
 
 def words_of(entry: TraceEntry, *, zone: tzinfo | None = None) -> str:
@@ -283,7 +353,7 @@ def explanation_of(entry: TraceEntry, *, zone: tzinfo | None = None) -> list[str
             lines += _condition(asked)
     elif entry.kind in ("entered", "held_out") and detail.get("values"):
         lines.append(f"Kept of the event: {_listed(detail['values'], ' = ')}.")
-    elif entry.kind in ("sent", "updated", "emitted") and detail.get("missing"):
+    elif entry.kind in ("sent", *_WRITTEN) and detail.get("missing"):
         lines.append(f"Left out, because missing: {', '.join(detail['missing'])}.")
     if detail.get("tried"):
         lines.append(f"Tried {_listed(detail['tried'], ': ').replace('_', ' ')}.")
@@ -331,7 +401,7 @@ def _known(entry: TraceEntry, zone: tzinfo | None) -> dict[str, str]:
 def _told(entry: TraceEntry) -> dict[str, str]:
     """What a detail says in other words; an empty text for what it doesn't say."""
     detail, told = entry.detail, {}
-    if entry.kind in ("profile", "updated", "emitted"):
+    if entry.kind in _WRITTEN or entry.reason == "completed":
         shown = detail.get("values")
         told["written"] = _listed(shown, " = ") if shown else _names(detail)
     if entry.kind == "consent" and detail:
@@ -349,17 +419,29 @@ def _told(entry: TraceEntry) -> dict[str, str]:
         if "not_a_zone" in detail:
             wrong = f"for the customer's, {detail['not_a_zone']!r}, is none"
             told["whose"] = f"{told['whose'].partition(',')[0]}, {wrong}"
+    if detail.get("held"):
+        told["after"] = "after it came back"
     if detail.get("known"):
         told["known"] = "as before"
     if detail.get("after_end"):
         told["after_end"] = "after its end"
     if "so" in detail:
         told |= {"so": _FOLLOWS[detail["so"]], "option": repr(detail["so"])}
+    if entry.reason == "collected" and detail.get("listed") == detail.get("count"):
+        told["listed"] = ""  # all of them: nothing to say
+    if entry.kind == "collected" and "count" in detail:
+        told["nth"] = _nth(detail["count"])
     if "path" in detail:
         told["number"] = str(detail["path"] + 1)
     if entry.reason == "trace" and detail.get("entries", 0) > detail.get("kept", 0):
         told["lost"] = str(detail["entries"] - detail["kept"])
     return told
+
+
+def _nth(number: int) -> str:
+    """`1st`, `22nd`, `13th`."""
+    tens, ones = divmod(number % 100, 10)
+    return f"{number}{'th' if tens == 1 else _ORDINALS.get(ones, 'th')}"
 
 
 def _names(detail: Mapping[str, Any]) -> str:

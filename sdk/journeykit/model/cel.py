@@ -35,7 +35,7 @@ MAX_NODES = 256
 
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1  # CEL's int
 
-ROOTS = ("event", "entry", "profile")
+ROOTS = ("event", "entry", "profile", "step")
 METHODS = ("startsWith", "endsWith", "contains")
 FUNCTIONS = ("size", "timestamp")
 OPERATORS = ("==", "!=", "<", "<=", ">", ">=")
@@ -715,6 +715,10 @@ class _Parser:
         elif name == "matches":
             fix = (
                 "there are no regular expressions: write startsWith, endsWith, contains"
+            )
+        elif name == "step":
+            fix = (
+                'in a text a step stands in brackets: write step["call-voucher"].result'
             )
         elif name in _MACROS:
             fix = f"the macro {name} is not in the subset: write x in event.items"

@@ -14,19 +14,31 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import BaseModel
 
 from journeykit.model import cel, events
-from journeykit.model.conditions import Condition, expr_of
+from journeykit.model.conditions import Condition
 from journeykit.model.definition import source_of
 from journeykit.model.durations import Duration
-from journeykit.model.flow import emits, flow_issues
-from journeykit.model.issues import Issue, by_weight, issue, meant
+from journeykit.model.flow import flow_issues
+from journeykit.model.issues import Issue, Level, by_weight, issue, meant
 from journeykit.model.journey import Journey
 from journeykit.model.mapping import Objective, Touchpoint
 from journeykit.model.policies import Policies
 from journeykit.model.rules import MARKETING_EXPIRES
 from journeykit.model.schemas import check_condition
-from journeykit.model.steps import Emit, Send, Step, Until, Wait, WaitFor
-from journeykit.model.triggers import EventTrigger
-from journeykit.model.uses import Use, exits_when, uses_of
+from journeykit.model.steps import (
+    Call,
+    Collect,
+    Emit,
+    Exit,
+    Send,
+    Start,
+    Step,
+    Until,
+    Wait,
+    WaitFor,
+)
+from journeykit.model.triggers import ApiTrigger, EventTrigger
+from journeykit.model.uses import exits_when, expr_of_use, uses_of
+from journeykit.model.ways import Ways, causes
 from journeykit.model.week import WEEK, longest_closed, open_minutes
 
 __all__ = ["Issue", "Schemas", "check"]
@@ -52,6 +64,7 @@ class _World(NamedTuple):
 
     journeys: Sequence[Journey]
     channels: Collection[str] | None
+    actions: Collection[str] | None
     policies: Policies | None
     touchpoints: Collection[Touchpoint] | None
     objectives: Collection[Objective] | None
@@ -62,6 +75,7 @@ def check(
     journeys: Iterable[Journey],
     *,
     channels: Collection[str] | None = None,
+    actions: Collection[str] | None = None,
     policies: Policies | None = None,
     touchpoints: Collection[Touchpoint] | None = None,
     objectives: Collection[Objective] | None = None,
@@ -73,6 +87,7 @@ def check(
         journeys: All journeys that are to live together.
         channels: The channels that somebody carries. Names are only checked against
             what is given: None means that it is not known here.
+        actions: The actions that installed plugins provide.
         policies: The rules of sending, whose topics messages may have.
         touchpoints: The touchpoints that steps may name.
         objectives: The objectives that journeys may name.
@@ -81,6 +96,7 @@ def check(
     world = _World(
         list(journeys),
         channels,
+        actions,
         policies,
         touchpoints,
         objectives,
@@ -88,7 +104,16 @@ def check(
     )
     found = [*_doubled(world), *_policies(world), *_endless(world)]
     for journey in world.journeys:
-        for rule in (_names, _roots, _fields, _sends, _goals, _anchors, _numbered):
+        for rule in (
+            _names,
+            _roots,
+            _results,
+            _fields,
+            _sends,
+            _goals,
+            _anchors,
+            _numbered,
+        ):
             found += rule(journey, world)
         found += flow_issues(journey)
     return sorted(dict.fromkeys(found), key=by_weight)
@@ -150,6 +175,44 @@ def _names(journey: Journey, world: _World) -> Iterator[Issue]:
                 yield _about(
                     journey, step, "the template has an empty name; give it one"
                 )
+        actions = world.actions
+        if (
+            isinstance(step, Call)
+            and actions is not None
+            and step.action not in actions
+        ):
+            installed = ", ".join(map(repr, sorted(actions))) or "none"
+            yield _about(
+                journey,
+                step,
+                f"journey {journey.id!r} calls action {step.action!r} but no installed "
+                f"plugin provides it; installed: {installed}",
+            )
+        if isinstance(step, Start | Exit) and step.journey is not None:
+            yield from _other(journey, step, step.journey, world)
+
+
+def _other(
+    journey: Journey, step: Start | Exit, name: str, world: _World
+) -> Iterator[Issue]:
+    """Another journey that a step starts, or whose runs it ends."""
+    known = {other.id: other for other in world.journeys}
+    other = known.get(name)
+    if other is None:
+        message = f"journey {name!r} is not known; {meant(name, known)}"
+        yield _about(journey, step, message)
+    elif isinstance(step, Start):
+        if not any(isinstance(trigger, ApiTrigger) for trigger in other.triggers):
+            yield _about(
+                journey,
+                step,
+                f"journey {name!r} has no api() trigger, so no step can start it; add "
+                "one to its triggers",
+            )
+    elif step.key is not None and other.key is None:
+        yield _about(
+            journey, step, f"journey {name!r} has no key; leave `key` out here"
+        )
 
 
 def _about(journey: Journey, step: Step | None, message: str) -> Issue:
@@ -182,7 +245,7 @@ def _numbered(journey: Journey, world: _World) -> Iterator[Issue]:
 def _roots(journey: Journey, world: _World) -> Iterator[Issue]:
     """`event` is what is being matched now, `entry` what started the run."""
     for use in uses_of(journey):
-        for path in cel.references(_expr(use)):
+        for path in cel.references(expr_of_use(use)):
             name = cel.Path("", path.keys)
             rest = str(name) if path.keys else ""
             if path.root == "event" and use.event is None:
@@ -195,9 +258,70 @@ def _roots(journey: Journey, world: _World) -> Iterator[Issue]:
                     f"{path}: {use.what} is asked before there is a run; "
                     f"write event{rest}"
                 )
+            elif path.root == "step" and not use.step:
+                message = (
+                    f"{path}: {use.what} can't know what steps have come to; ask in a "
+                    "Branch behind the step"
+                )
             else:
                 continue
             yield issue("error", message, use.item, journey=journey.id, step=use.step)
+
+
+def _results(journey: Journey, world: _World) -> Iterator[Issue]:
+    """A result is that of a Call or a Collect which the run has come by."""
+    ways: Ways | None = None
+    for use in uses_of(journey):
+        for path in cel.references(expr_of_use(use)) if use.step else ():
+            if path.root == "step":
+                ways = ways or Ways(journey)
+                for level, problem in _result(path, use.step, ways):
+                    yield issue(
+                        level,
+                        f"{path}: {problem}",
+                        use.item,
+                        journey=journey.id,
+                        step=use.step,
+                    )
+
+
+def _result(path: cel.Path, reader: str, ways: Ways) -> Iterator[tuple[Level, str]]:
+    """What is wrong with reading a result at this step, and how bad that is."""
+    id, *keys = map(str, path.keys or [""])
+    steps = {i: s for i, s in ways.steps.items() if isinstance(s, Call | Collect)}
+    if id not in steps:
+        way_out = meant(id, steps, none="there is none")
+        yield "error", f"only a Call and a Collect have a result; {way_out}"
+    elif keys[:1] != ["result"]:
+        whole = cel.Path("step", (id, "result"))
+        yield "error", f"all there is of a step is its result: {whole}"
+    elif not any(reader in ways.reach(way.to) for way in ways.on[id]):
+        yield "error", f"{id!r} comes after this step, so there is no result yet"
+    else:
+        step = steps[id]
+        if isinstance(step, Collect):
+            yield from _collected(step, keys[1:])
+        if id != ways.first and reader in ways.reach(
+            ways.first, lambda way: way.to != id
+        ):
+            what = (
+                f"{id!r} doesn't lie on every path to this step, and who hasn't come by"
+            )
+            yield "warning", f"{what} it has no result: ask has(…) first, or move it"
+
+
+def _collected(step: Collect, keys: Sequence[str]) -> Iterator[tuple[Level, str]]:
+    """What is wrong with the rest of a path into the result of a Collect."""
+    match keys:
+        case ["items", *_] if not step.keep:
+            yield "warning", "the items are empty: say which fields to keep=[…]"
+        case ["items", _, field, *_] if field not in step.keep:
+            yield "error", f"an item has no {field!r}; {meant(field, step.keep)}"
+        case [part, *_] if part not in ("items", "count"):
+            way_out = meant(part, ("items", "count"))
+            yield "error", f"a Collect has no {part!r}; {way_out}"
+        case _:
+            pass
 
 
 def _fields(journey: Journey, world: _World) -> Iterator[Issue]:
@@ -233,7 +357,9 @@ def _heard(journey: Journey, world: _World) -> Iterator[Issue]:
     }
     known = world.schemas.events.keys() | emitted | _RESERVED
     for trigger, step in _listeners(journey):
-        if trigger.name in known or trigger.name.startswith(events.MESSAGE):
+        if trigger.name in known or trigger.name.startswith(
+            (events.MESSAGE, events.CALL)
+        ):
             continue
         close = meant(trigger.name, known)
         if world.schemas.events and close.startswith("did you"):
@@ -258,10 +384,10 @@ def _listeners(journey: Journey) -> Iterator[tuple[EventTrigger, str]]:
         for path in step.paths if isinstance(step, WaitFor) else ():
             if isinstance(path.when, EventTrigger):
                 yield path.when, step.id or ""
-
-
-def _expr(use: Use) -> cel.Expr:
-    return use.text.expr if isinstance(use.text, Condition) else expr_of(use.text)
+        if isinstance(step, Collect):
+            for trigger in (step.when, step.cancel):
+                if trigger is not None:
+                    yield trigger, step.id or ""
 
 
 # Goals
@@ -398,26 +524,26 @@ def _never_open(policies: Policies) -> Iterator[Issue]:
 
 
 def _endless(world: _World) -> Iterator[Issue]:
-    """An Emit must not start again and again what emits it, and never at once."""
+    """A step must not start again and again what it is in, and never at once."""
     for journey in world.journeys:
         at_once = set()
-        for emit, ends in emits(journey, at_once=True):
-            if chain := _chain(world, journey, emit, ends=ends, at_once=True):
-                at_once.add(emit.id)
+        for cause, ends in causes(journey, at_once=True):
+            if chain := _chain(world, journey, cause, ends=ends, at_once=True):
+                at_once.add(cause.id)
                 yield _about(
                     journey,
-                    emit,
+                    cause,
                     f"{_told(chain)} without a wait and without end; {_LIMITS}",
                 )
-        for emit, ends in emits(journey, at_once=False):
-            if emit.id in at_once:
+        for cause, ends in causes(journey, at_once=False):
+            if cause.id in at_once:
                 continue
-            if chain := _chain(world, journey, emit, ends=ends, at_once=False):
+            if chain := _chain(world, journey, cause, ends=ends, at_once=False):
                 yield _warning(
                     journey,
-                    emit,
+                    cause,
                     f"{_told(chain)} for ever; if that isn't meant, {_LIMITS}",
-                    emit.id or "",
+                    cause.id or "",
                 )
 
 
@@ -435,15 +561,15 @@ def _told(chain: Sequence[str]) -> str:
 
 
 def _chain(
-    world: _World, start: Journey, emit: Emit, *, ends: bool, at_once: bool
+    world: _World, start: Journey, first: Emit | Start, *, ends: bool, at_once: bool
 ) -> list[str]:
-    """Name the journeys on a way from this Emit back to its own journey."""
-    ways: list[tuple[Emit, bool, list[str]]] = [(emit, ends, [start.id])]
+    """Name the journeys on a way from this step back to its own journey."""
+    ways: list[tuple[Emit | Start, bool, list[str]]] = [(first, ends, [start.id])]
     seen: set[str] = set()
     while ways:
-        emitted, runs_out, names = ways.pop()
+        cause, runs_out, names = ways.pop()
         for journey in world.journeys:
-            if not _starts(journey, emitted, again=journey is not start or runs_out):
+            if not _starts(journey, cause, again=journey is not start or runs_out):
                 continue
             if journey is start:
                 return [*names, start.id]
@@ -451,14 +577,14 @@ def _chain(
                 seen.add(journey.id)
                 ways += [
                     (onward, runs_out, [*names, journey.id])
-                    for onward, its_end in emits(journey, at_once=at_once)
+                    for onward, its_end in causes(journey, at_once=at_once)
                     if its_end or _mode(journey) != "after_exit"
                 ]
     return []
 
 
-def _starts(journey: Journey, emit: Emit, *, again: bool) -> bool:
-    """Whether this Emit starts the journey, whatever it carries, every time."""
+def _starts(journey: Journey, cause: Emit | Start, *, again: bool) -> bool:
+    """Whether this step starts the journey, whatever it carries, every time."""
     rule, mode = journey.reentry, _mode(journey)
     if mode == "never" or (mode == "after_exit" and not again):
         return False
@@ -467,9 +593,12 @@ def _starts(journey: Journey, emit: Emit, *, again: bool) -> bool:
     if any(isinstance(exits_when(rule), Condition) for rule in journey.exit_rules):
         return False  # nobody enters for whom it holds
     return any(
-        isinstance(trigger, EventTrigger)
-        and trigger.name == emit.name
-        and trigger.where is None
+        trigger.where is None
+        and (
+            isinstance(cause, Emit) and trigger.name == cause.name
+            if isinstance(trigger, EventTrigger)
+            else isinstance(cause, Start) and journey.id == cause.journey
+        )
         for trigger in journey.triggers
     )
 

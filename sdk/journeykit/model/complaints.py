@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from journeykit.errors import DefinitionError, Problem
 from journeykit.model import journey, mapping, policies, steps, triggers
 from journeykit.model.definition import is_definition
-from journeykit.model.names import slug
+from journeykit.model.names import VALUES, slug
 from journeykit.model.reading import Node, Place
 
 Path = tuple[str | int, ...]
@@ -31,7 +31,7 @@ _SURPLUS = "unexpected_keyword_argument"
 # What is wrong inside a mapping; any other complaint about one is that it is none of
 # the scalars that could stand there as well.
 _INSIDE = _TAG | _ABSENT | {_SURPLUS, "value_error"}
-_OWN = frozenset({"duration", "condition", "time_of_day", "value_error"})
+_OWN = frozenset({"duration", "rate", "condition", "time_of_day", "value_error"})
 
 
 class Complaint(NamedTuple):
@@ -110,7 +110,7 @@ def _doubled(node: Node, path: Path, ids: Collection[str]) -> Iterator[Complaint
         text = journey.used_twice(node.value["id"])
         yield Complaint((*path, "id"), place, text)
     for part, inner in node.parts.items():
-        if part not in ("variables", "values", "properties"):  # whatever authors name
+        if part not in VALUES:
             yield from _doubled(inner, (*path, part), ids)
 
 

@@ -288,7 +288,7 @@ class Computed(Expression):
 
 
 class Reference(Computed):
-    """A field of the event, the entry event or the profile: `event.total`.
+    """A field of the event, the entry event, the profile or a result: `event.total`.
 
     It has no public names of its own, so every field name works after the dot, and
     any text in brackets: `event["odd name"]`, `event.items[0]`.
@@ -325,6 +325,15 @@ entry = Reference("entry")
 
 profile = Reference("profile")
 """What is known of the customer."""
+
+
+def step(id: str, /) -> Reference:
+    """Refer to an earlier Call or Collect of this run: `step("call-voucher").result`."""
+    if not isinstance(id, str):
+        raise InvalidCondition(
+            f"step() takes a step's id, such as 'call-voucher', not {_shown(id)}"
+        )
+    return _reference(cel.Path("step", (_plain_text(id),)))
 
 
 def has(field: Reference) -> Condition:

@@ -21,6 +21,7 @@ from pydantic.dataclasses import dataclass
 from journeykit.errors import DefinitionError, InvalidJourney, Source
 from journeykit.model.conditions import Condition, Expression, text_of
 from journeykit.model.durations import Duration
+from journeykit.model.rates import Rate
 
 T = TypeVar("T")
 
@@ -126,6 +127,8 @@ def document_of(item: object, *, form: Form = "canonical") -> Any:
         }
     if isinstance(item, Duration):
         return item.short if form == "yaml" else str(item)
+    if isinstance(item, Rate):
+        return str(item)
     if isinstance(item, Condition):
         return item.text
     if isinstance(item, Expression):
@@ -147,6 +150,8 @@ def _values(item: object) -> Any:
     """Write constants as they are and an expression so that no text can pass for it."""
     if isinstance(item, Expression):
         return {"cel": text_of(item)}
+    if isinstance(item, Rate):
+        return str(item)
     if isinstance(item, Mapping):
         # Sorted: two spellings of one mapping are one definition, with one fingerprint.
         return {str(key): _values(item[key]) for key in sorted(item)}

@@ -1,15 +1,16 @@
 """The paths through a journey: what is never reached, never ends, or comes too late.
 
-Steps nest and rejoin, so one walk in document order sees every path. What the walk
-knows where it stands is a `_Here`; after steps that part it is what holds on any of the
-ways. Steps that loop will have to be walked until nothing changes any more.
+One walk goes along all ways. What it knows where it stands is a `_Here`; where ways meet
+it is what holds on any of them. It goes in document order and, where steps loop, on until
+nothing changes any more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from journeykit.model.conditions import Expression
 from journeykit.model.durations import Duration
@@ -18,9 +19,9 @@ from journeykit.model.issues import Issue, Level, issue, meant
 from journeykit.model.journey import Journey
 from journeykit.model.rules import STEPS_PER_SPRINT
 from journeykit.model.steps import (
-    Branch,
     Due,
-    Emit,
+    Goto,
+    Repeat,
     Send,
     StepSequence,
     Until,
@@ -29,6 +30,10 @@ from journeykit.model.steps import (
     _Step,
 )
 from journeykit.model.triggers import EventTrigger
+from journeykit.model.ways import Way, Ways, is_free, is_zero
+
+_TOO_MANY = STEPS_PER_SPRINT + 1  # nobody counts on from there
+_NEVER = datetime.max.replace(tzinfo=UTC)  # beyond every end: nobody comes here
 
 
 @dataclass(frozen=True)
@@ -39,138 +44,135 @@ class _Here:
         before: The steps that lie on every path to here.
         steps: The most steps that may have been taken since the last wait.
         earliest: The earliest instant at which anybody can be here, if known.
-        sent: The last Send; empty if none.
-        gap: Whether something has been waited for since that.
+        sent: The Sends that may have been the last, each with whether something has been
+            waited for since.
     """
 
     before: frozenset[str] = frozenset()
     steps: int = 0
     earliest: datetime | None = None
-    sent: str = ""
-    gap: bool = False
+    sent: frozenset[tuple[str, bool]] = frozenset()
 
 
 def flow_issues(journey: Journey) -> Iterator[Issue]:
     """Yield what is wrong with a journey's paths."""
-    yield from _Walk(journey).steps(journey.steps, _Here(earliest=journey.span[0]))[1]
-
-
-def emits(journey: Journey, *, at_once: bool) -> Iterator[tuple[Emit, bool]]:
-    """Yield each Emit that a run can reach, and whether it can then end without a wait.
-
-    Args:
-        journey: Whose they are.
-        at_once: Whether to yield only what it can reach without a wait; otherwise what
-            lies in a Branch is left out, whose conditions can end any circle.
-    """
-    yield from _emits(journey.steps, ends=True, at_once=at_once)
-
-
-def _emits(
-    steps: StepSequence, *, ends: bool, at_once: bool
-) -> Iterator[tuple[Emit, bool]]:
-    for n, step in enumerate(steps):
-        ends_here = ends and _is_instant(steps[n + 1 :])
-        if isinstance(step, Emit):
-            yield step, ends_here
-        elif not _waits(step) if at_once else not isinstance(step, Branch):
-            for way in step.ways:
-                yield from _emits(way, ends=ends_here, at_once=at_once)
-        if step.ends or (at_once and not _passes(step)):
-            return
-
-
-def _is_instant(steps: StepSequence) -> bool:
-    """Whether a run can come to the end of these steps, or exit, without a wait."""
-    for step in steps:
-        if step.ends:
-            return True
-        if not _passes(step):
-            return False
-    return True
-
-
-def _waits(step: _Step) -> bool:
-    return step.waits and not is_zero(getattr(step, "due", None))
-
-
-def is_zero(due: object) -> bool:
-    """Whether this is a duration, and of nothing."""
-    return due == Duration()
-
-
-def _passes(step: _Step) -> bool:
-    if _waits(step):
-        return False
-    return not step.ways or any(map(_is_instant, step.ways))
+    yield from _Walk(journey).issues()
 
 
 class _Walk:
     def __init__(self, journey: Journey) -> None:
         self.journey = journey
         self.ends_at = journey.span[1] if journey.on_end == "eject" else None
+        self.ways = Ways(journey)
+        self.order = {place: n for n, place in enumerate(self.ways.steps)}
+        self.gotos = [step for step in journey.walk() if isinstance(step, Goto)]
+        self.spinning = [
+            goto
+            for goto in self.gotos
+            if goto.id in self.ways.on and self.ways.comes_back(goto.id, is_free)
+        ]
+        self._rounds: dict[str, int | None] = {}
+        self.here = self.walked()
+
+    def issues(self) -> Iterator[Issue]:
+        for place, here in self.here.items():
+            step = self.ways.steps[place]
+            if step.id == place:
+                yield from self.of_step(step, here)
+        yield from self.unreached(self.journey.steps)
+        yield from self.loops()
 
     def issue(self, level: Level, message: str, step: _Step) -> Issue:
         return issue(level, message, step, journey=self.journey.id, step=step.id or "")
 
-    def steps(
-        self, steps: StepSequence, here: _Here | None
-    ) -> tuple[_Here | None, list[Issue]]:
-        """Walk a sequence; return what holds behind it (None: nobody gets there)."""
-        found: list[Issue] = []
-        skipping: _Here | None = None  # behind a step that may be passed over
-        for n, step in enumerate(steps):
-            if here is None:
-                reason = f"every path ends at {steps[n - 1].id!r}"
-                found.append(
-                    self.issue("error", f"never reached: {reason}; remove it", step)
-                )
-                return None, found
-            behind, issues = self.step(step, here)
-            found += issues
-            if skipping is not None:
-                behind = _joined([behind, skipping])
-            skipping = here if step.passes_over else None
-            here = behind
-        return here, found
+    # --- the walk ------------------------------------------------------------------
 
-    def step(self, step: _Step, here: _Here) -> tuple[_Here | None, list[Issue]]:
-        found = list(self.issues(step, here))
-        id = step.id or ""
-        here = replace(here, before=here.before | {id}, steps=here.steps + 1)
-        if step.ends:
-            return None, found
-        if isinstance(step, Send):
-            here = replace(here, sent=id, gap=False)
-        elif isinstance(step, Wait):
-            due = _earliest(step.due, here.earliest)
-            too_late = self.too_late(due, step)
-            if too_late is not None:  # said once: what follows is as late
-                found, due = [*found, too_late], None
-            here = _after_wait(here, due) if _waits(step) else here
-        elif step.waits:
-            here = _after_wait(here, here.earliest)
-        return self.parted(step, here, found) if step.ways else (here, found)
+    def walked(self) -> dict[str, _Here]:
+        """What is known before each place that can be reached."""
+        here: dict[str, _Here] = {}
+        if self.ways.first is not None:
+            here[self.ways.first] = _Here(earliest=self.journey.span[0])
+        left = set(here)
+        while left:
+            place = min(left, key=self.order.__getitem__)
+            left.remove(place)
+            for way in self.ways.on[place]:
+                if way.to is None:
+                    continue
+                ahead = self.along(way, place, here[place])
+                joined = _joined(here[way.to], ahead) if way.to in here else ahead
+                if joined != here.get(way.to):
+                    here[way.to] = joined
+                    left.add(way.to)
+        return here
 
-    def parted(
-        self, step: _Step, here: _Here, found: list[Issue]
-    ) -> tuple[_Here | None, list[Issue]]:
-        ends: list[_Here | None] = []
-        for n, way in enumerate(step.ways):
-            start = here
-            if isinstance(step, WaitFor) and n == len(step.paths):
-                due = _earliest(step.timeout, here.earliest)
-                if (too_late := self.too_late(due, step)) is not None:
-                    found.append(too_late)
-                    due = None
-                start = replace(here, earliest=due)
-            end, issues = self.steps(way, start)
-            found += issues
-            ends.append(end)
-        return _joined(ends), found
+    def along(self, way: Way, place: str, here: _Here) -> _Here:
+        """What is known at the end of a way."""
+        step = self.ways.steps[place]
+        before = here.before | {step.id or ""}
+        sent, earliest = here.sent, here.earliest
+        steps = 0 if way.round else here.steps + 1
+        if isinstance(step, Repeat) and place == step.id and way.to != step.id:
+            steps += self.before_the_last_round(step, way, steps)
+        elif isinstance(step, Send):
+            sent = frozenset({(place, False)})
+        if way.waits and not way.over:
+            steps, sent = 0, frozenset((send, True) for send, _ in sent)
+            earliest = _earliest(way.due, earliest)
+            if way.due is not None and self.is_too_late(earliest):
+                earliest = _NEVER
+        return _Here(before, min(steps, _TOO_MANY), earliest, sent)
 
-    def issues(self, step: _Step, here: _Here) -> Iterator[Issue]:
-        if here.steps == STEPS_PER_SPRINT:
+    def before_the_last_round(self, repeat: Repeat, way: Way, steps: int) -> int:
+        """The most steps that all rounds but one take, if there is no wait in them."""
+        if way.to != repeat.steps[0].id:
+            return 0
+        length = self.round_of(repeat) or 0
+        is_wrong = (
+            steps + repeat.times * length > STEPS_PER_SPRINT
+        )  # said at the Repeat
+        return 0 if is_wrong else (repeat.times - 1) * length
+
+    def round_of(self, repeat: Repeat) -> int | None:
+        """The most steps of a round without a wait; None if each has one."""
+        id = repeat.id or ""
+        if id not in self._rounds:
+            first, end = repeat.steps[0].id or "", self.ways.rounds(repeat)
+            steps = self.farthest(first).get(end)
+            self._rounds[id] = None if steps is None else steps + 1
+        return self._rounds[id]
+
+    def farthest(self, start: str) -> dict[str | None, int]:
+        """The most steps to each place that can be come to without a wait."""
+        far: dict[str | None, int] = {start: 0}
+        left = {start}
+        while left:
+            place = min(left, key=self.order.__getitem__)
+            left.remove(place)
+            step = self.ways.steps[place]
+            for way in filter(is_free, self.ways.on[place]):
+                steps = far[place] + 1
+                if isinstance(step, Repeat) and place == step.id:
+                    steps += self.before_the_last_round(step, way, 0)
+                if far.get(way.to, -1) < (steps := min(steps, _TOO_MANY)):
+                    far[way.to] = steps
+                    left |= {way.to} if way.to is not None else set()
+        return far
+
+    # --- what is wrong -------------------------------------------------------------
+
+    def unreached(self, steps: StepSequence) -> Iterator[Issue]:
+        """The first of the steps behind the end of every path."""
+        for last, step in pairwise(steps):
+            if last.id in self.here and step.id not in self.here:
+                reason = f"every path ends at {last.id!r}"
+                yield self.issue("error", f"never reached: {reason}; remove it", step)
+        for step in steps:
+            for way in step.ways:
+                yield from self.unreached(way)
+
+    def of_step(self, step: _Step, here: _Here) -> Iterator[Issue]:
+        if here.steps == STEPS_PER_SPRINT and not self.spinning:
             yield self.issue(
                 "error",
                 f"more than {STEPS_PER_SPRINT} steps without a wait: at run time that is "
@@ -181,8 +183,14 @@ class _Walk:
             yield self.issue(
                 "error", "a wait of nothing is no wait; take it out, or wait", step
             )
+        if here.earliest != _NEVER:  # said once: what follows is as late
+            for way in self.ways.on[step.id or ""]:
+                if way.due is not None and not way.over:
+                    yield from self.too_late(_earliest(way.due, here.earliest), step)
         if isinstance(step, WaitFor):
             yield from self.listening(step, here)
+        if isinstance(step, Repeat):
+            yield from self.rounds(step, here)
 
     def listening(self, step: WaitFor, here: _Here) -> Iterator[Issue]:
         """What a WaitFor may wait for in vain."""
@@ -194,7 +202,7 @@ class _Walk:
                 what = "since names this step itself, which is what it does anyway"
             else:
                 what = f"since={step.since!r} doesn't lie on every path to this step"
-            way_out = meant(step.since, here.before, none="leave it out")
+            way_out = meant(step.since, here.before - {step.id}, none="leave it out")
             yield self.issue("error", f"{what}; {way_out}", step)
         if step.timeout is None:
             if step.otherwise:
@@ -210,45 +218,132 @@ class _Walk:
             )
         names = [p.when.name for p in step.paths if isinstance(p.when, EventTrigger)]
         missed = [name for name in names if name.startswith(MESSAGE)]
-        if missed and step.since is None and here.sent and here.gap:
+        lost = [send for send, gap in here.sent if gap]
+        if missed and step.since is None and lost:
+            send = max(lost, key=self.order.__getitem__)
+            since = f"add since={send!r}, or " if send in here.before else ""
             yield self.issue(
                 "warning",
-                f"{missed[0]!r} doesn't count if it comes between {here.sent!r} and "
-                f"this step; add since={here.sent!r}, or wait for it at once",
+                f"{missed[0]!r} doesn't count if it comes between {send!r} and "
+                f"this step; {since}wait for it at once",
                 step,
             )
 
-    def too_late(self, due: datetime | None, step: _Step) -> Issue | None:
-        if due is None or self.ends_at is None or due < self.ends_at:
-            return None
-        return self.issue(
-            "error",
-            f"this wait can't end before {due:%Y-%m-%d %H:%M}Z, and the journey ends "
-            f"at {self.ends_at:%Y-%m-%d %H:%M}Z with on_end='eject': nobody gets past "
-            "it; shorten the wait, move ends_at, or let runs finish",
-            step,
+    def is_too_late(self, due: datetime | None) -> bool:
+        return due is not None and self.ends_at is not None and due >= self.ends_at
+
+    def too_late(self, due: datetime | None, step: _Step) -> Iterator[Issue]:
+        if self.is_too_late(due):
+            yield self.issue(
+                "error",
+                f"this wait can't end before {due:%Y-%m-%d %H:%M}Z, and the journey ends "
+                f"at {self.ends_at:%Y-%m-%d %H:%M}Z with on_end='eject': nobody gets past "
+                "it; shorten the wait, move ends_at, or let runs finish",
+                step,
+            )
+
+    # --- loops ---------------------------------------------------------------------
+
+    def rounds(self, repeat: Repeat, here: _Here) -> Iterator[Issue]:
+        """Rounds that follow each other without a wait."""
+        length = self.round_of(repeat)
+        if length is None or repeat.times == 1 or self.spinning:
+            return
+        first, end = repeat.steps[0].id or "", self.ways.rounds(repeat)
+        circle = {
+            place
+            for place in self.ways.reach(first, is_free)
+            if place and end in self.ways.reach(place, is_free)
+        }
+        if here.steps + 1 + repeat.times * length > STEPS_PER_SPRINT:
+            yield self.issue(
+                "error",
+                f"loop without a wait: {repeat.times} rounds of {length} steps"
+                f"{self.but(circle)}, and more than {STEPS_PER_SPRINT} steps fail at run "
+                "time; add a Wait to the steps, or lower times",
+                repeat,
+            )
+            return
+        for place in sorted(circle & self.here.keys(), key=self.order.__getitem__):
+            if isinstance(send := self.ways.steps[place], Send):
+                yield self.issue(
+                    "warning",
+                    f"a step sends one message at a time, and the rounds of {repeat.id!r} "
+                    f"can follow each other without a wait{self.but(circle)}: further "
+                    "messages are not sent; add a Wait to the steps of the Repeat",
+                    send,
+                )
+
+    def loops(self) -> Iterator[Issue]:
+        """Where Goto leads nowhere, round without a wait, or round for ever."""
+        known = [step.id or "" for step in self.journey.walk()]
+        ended = set[str | None]()
+        for goto in self.gotos:
+            id = goto.id or ""
+            if goto.to not in known:
+                way_out = meant(goto.to, known)
+                yield self.issue("error", f"{goto.to!r} is no step; {way_out}", goto)
+            elif goto in self.spinning:
+                circle = {
+                    place
+                    for place in self.ways.reach(id, is_free)
+                    if place and id in self.ways.reach(place, is_free)
+                }
+                yield self.issue(
+                    "error",
+                    f"loop without a wait: from {goto.to!r} a run comes back here"
+                    f"{self.but(circle)}; add a Wait",
+                    goto,
+                )
+            elif id in self.here and id not in ended and self.is_endless(id):
+                ended |= self.ways.reach(id)
+                yield self.issue(
+                    "warning",
+                    "runs for ever: no way leads out of the loop, and no goal or exit "
+                    "rule ends the run; add one, or a Branch with an Exit",
+                    goto,
+                )
+
+    def but(self, circle: Iterable[str | None]) -> str:
+        """Name a wait that is none in this circle, if there is one."""
+        for place in sorted(filter(None, circle), key=self.order.__getitem__):
+            if any(way.waits and is_free(way) for way in self.ways.on[place]):
+                return f", since {place!r} can be over at once (a duration can't)"
+        return ""
+
+    def is_endless(self, place: str) -> bool:
+        """Whether nothing ends a run that has come to this place."""
+        journey = self.journey
+        exits = any(goal.on_goal == "exit" for goal in journey.goals)
+        if exits or journey.exit_rules or self.ends_at is not None:
+            return False
+        reached = self.ways.reach(place)
+        return None not in reached and not any(
+            p is None or not self.ways.on[p] or _may_leave(self.ways.steps[p])
+            for p in reached
         )
 
 
-def _joined(ends: Sequence[_Here | None]) -> _Here | None:
-    """What holds behind ways that rejoin."""
-    open_ends = [end for end in ends if end is not None]
-    if not open_ends:
-        return None
-    instants = [end.earliest for end in open_ends]
-    known = [instant for instant in instants if instant is not None]
-    last = next((end for end in reversed(open_ends) if end.sent), open_ends[0])
+_OPTIONS = (
+    *("on_past", "on_expired", "on_refused", "on_capped", "on_quiet"),
+    *("on_error", "on_empty"),
+)
+
+
+def _may_leave(step: _Step) -> bool:
+    """Whether an option of the step may end the run."""
+    return any(getattr(step, option, "") == "exit" for option in _OPTIONS)
+
+
+def _joined(one: _Here, other: _Here) -> _Here:
+    """What holds where two ways meet."""
+    known = one.earliest is not None and other.earliest is not None
     return _Here(
-        before=frozenset.intersection(*(end.before for end in open_ends)),
-        steps=max(end.steps for end in open_ends),
-        earliest=min(known) if len(known) == len(instants) else None,
-        sent=last.sent,
-        gap=any(end.gap for end in open_ends),
+        before=one.before & other.before,
+        steps=max(one.steps, other.steps),
+        earliest=min(one.earliest, other.earliest) if known else None,  # type: ignore[type-var]
+        sent=one.sent | other.sent,
     )
-
-
-def _after_wait(here: _Here, due: datetime | None) -> _Here:
-    return replace(here, steps=0, earliest=due, gap=bool(here.sent))
 
 
 def _earliest(due: Due | None, earliest: datetime | None) -> datetime | None:
@@ -271,5 +366,5 @@ def _later(instant: datetime | None, by: Duration | None) -> datetime | None:
         return instant
     try:
         return instant + timedelta(milliseconds=by.shortest_ms())
-    except OverflowError:  # beyond the year 9999, so beyond every end
-        return datetime.max.replace(tzinfo=UTC)
+    except OverflowError:  # beyond the year 9999
+        return _NEVER

@@ -21,7 +21,7 @@ from journeykit.model.definition import (
     source_of,
 )
 from journeykit.model.durations import Duration
-from journeykit.model.names import Id, Percent, Reason, Stage, ZoneName
+from journeykit.model.names import Id, Pace, Percent, Reason, Stage, ZoneName
 from journeykit.model.rules import Purpose
 from journeykit.model.steps import Instant, Step, StepSequence, _Step
 from journeykit.model.triggers import EventTrigger, Trigger
@@ -158,6 +158,7 @@ class Journey:
         on_end: What happens to running enrollments at `ends_at`: they `finish`, or
             `eject` ends them.
         holdout: The share in percent, or a Holdout.
+        pace: How fast its messages go out together, such as `1000/h`; the rest waits.
         objectives: The objectives that it serves.
         version: Counts up with each publish.
     """
@@ -196,6 +197,7 @@ class Journey:
     ends_at: Instant | None = None
     on_end: Literal["finish", "eject"] = "finish"
     holdout: Annotated[Holdout | float | None, BeforeValidator(_holdout)] = None
+    pace: Pace | None = None
     objectives: Annotated[Sequence[Id], AfterValidator(tuple)] = ()
     version: Annotated[int, Field(ge=1)] = 1
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from journeykit.model import rules
 from journeykit.model.clocktimes import ClosingTime, TimeOfDay
 from journeykit.model.conditions import Expression, text_of
+from journeykit.model.rates import Rate
 from journeykit.model.zones import is_zone, zone
 
 Id = Annotated[
@@ -28,15 +29,25 @@ EventName = Annotated[
     Field(description="An event's name, in the past tense, such as 'order.placed'."),
 ]
 
+FieldName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=64),
+    Field(description="A field of an event's properties, or $id, $name, $time."),
+]
+"""A field as events have it."""
+
 ENGINE_REASONS = frozenset(
     {
         # what ends a run
         *("stopped", "restarted", "goal_reached", "journey_ended", "watched"),
-        *("instant_past", "instant_missing", "step_deleted"),
+        "removed",
+        *("instant_past", "instant_missing", "step_deleted", "removed_by_journey"),
+        *("call_failed", "undetermined", "nothing_collected"),
         # what stops a message
         *("expired", "suppression_list", "no_consent", "no_address"),
         *("bounce_cool_down", "frequency_cap"),
-        *("quiet_hours", "open_hours", "closed_day"),
+        *("quiet_hours", "open_hours", "closed_day", "loop"),
+        *("run_ended", "held_full"),
         # what makes a run fail
         *("step_limit", "emit_limit", "profile_too_large"),
     }
@@ -67,6 +78,12 @@ def _percent(share: float) -> float:
 
 Percent = Annotated[float, AfterValidator(_percent)]
 """A share in percent, to two decimals."""
+
+if TYPE_CHECKING:
+    Pace = Rate | str
+else:
+    Pace = Rate
+"""A rate: authors may write its text, and it is kept as a Rate."""
 
 Stage = Literal["awareness", "consideration", "conversion", "retention", "advocacy"]
 """The five stages of the customer lifecycle."""
@@ -148,3 +165,6 @@ Values = Annotated[
     ),
 ]
 """Names and values; a value is a JSON constant or a reference to be looked up."""
+
+VALUES = ("variables", "values", "properties", "arguments", "entry")
+"""The fields that hold them, in which everything is the author's own."""

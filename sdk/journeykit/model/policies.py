@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import KW_ONLY
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, field
 from datetime import date
 from typing import Annotated, Any, Literal, cast
 
@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 
 from journeykit.model.definition import definition, document_of
 from journeykit.model.durations import Duration, hours
-from journeykit.model.names import Id
+from journeykit.model.names import Id, Pace, Percent
 from journeykit.model.rules import Purpose
 from journeykit.model.steps import Window
 
@@ -139,6 +139,22 @@ class ConsentDefault:
 
 
 @definition
+class Breaker:
+    """When a journey is paused by itself, because too many of its messages fail.
+
+    Both must be reached. It counts from the last publish or resume.
+
+    Attributes:
+        share: How much of what was handed to providers failed, in percent.
+        at_least: How many failed.
+    """
+
+    share: Annotated[Percent, Field(gt=0, le=100)] = 10
+    _: KW_ONLY
+    at_least: Annotated[int, Field(ge=1, le=1_000_000)] = 10
+
+
+@definition
 class Policies:
     """All the rules of a workspace.
 
@@ -152,6 +168,8 @@ class Policies:
         bounce_cool_down: How long an address rests after a soft bounce.
         max_age: An event that was received later than this after it occurred updates
             the profile and moves no journey.
+        pace: How fast messages of a channel go out together: `{"email": "50/s"}`.
+        breaker: When a journey is paused by itself; None: never.
     """
 
     _: KW_ONLY
@@ -173,6 +191,10 @@ class Policies:
     ] = ()
     bounce_cool_down: Duration = hours(24)
     max_age: Duration = hours(24)
+    pace: Annotated[Mapping[Id, Pace], Field(max_length=64)] = field(
+        default_factory=dict
+    )
+    breaker: Breaker | None = Breaker()
 
     def to_plan(self) -> dict[str, Any]:
         """Every field as plain JSON values, defaults included: what the engine reads."""

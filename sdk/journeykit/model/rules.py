@@ -22,5 +22,8 @@ PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 STEPS_PER_SPRINT = 100
 """Steps without a wait in between: beyond it is a loop."""
 
+COLLECTED_ITEMS = 50
+"""Items that one Collect lists: more is a page of its own, not a message."""
+
 MARKETING_EXPIRES: Duration = hours(24)
 """How late a marketing message may go if its Send doesn't say."""

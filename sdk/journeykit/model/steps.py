@@ -12,17 +12,18 @@ from dataclasses import KW_ONLY, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
 from journeykit.errors import InputError
 from journeykit.model.clocktimes import Weekday
 from journeykit.model.conditions import Condition, Expression, text_of
 from journeykit.model.definition import definition
-from journeykit.model.durations import Duration
+from journeykit.model.durations import Duration, hours
 from journeykit.model.events import instant
 from journeykit.model.names import (
     ClosingTimeText,
     EventName,
+    FieldName,
     Id,
     Percent,
     Reason,
@@ -30,7 +31,7 @@ from journeykit.model.names import (
     Values,
     slug,
 )
-from journeykit.model.rules import Purpose
+from journeykit.model.rules import COLLECTED_ITEMS, Purpose
 from journeykit.model.triggers import EventTrigger
 
 
@@ -151,10 +152,16 @@ if TYPE_CHECKING:  # what authors may write, where that is more than what is kep
     Due: TypeAlias = Duration | Until | str
     Instant: TypeAlias = datetime | str
     StepSequence: TypeAlias = Sequence["_Step"]  # of `[Send(…), Wait(…)]`
+    OnError: TypeAlias = Literal["continue", "exit"] | StepSequence
 else:
     Due = Duration | Until
     Instant = datetime
     StepSequence = Annotated[Sequence["Step"], AfterValidator(tuple)]
+    OnError = Annotated[
+        Annotated[Literal["continue", "exit"], Tag("word")]
+        | Annotated[StepSequence, Tag("steps")],
+        Discriminator(lambda value: "word" if isinstance(value, str) else "steps"),
+    ]
 
 
 @definition
@@ -199,7 +206,11 @@ class _Step:
     touchpoint: Id | None = None
 
     waits: ClassVar[bool] = False  # whether a run that comes here can't go on at once
-    ends: ClassVar[bool] = False  # whether no run gets past it
+
+    @property
+    def ends(self) -> bool:
+        """Whether no run goes on from here to the step behind it."""
+        return False
 
     @property
     def ways(self) -> Sequence[StepSequence]:
@@ -437,23 +448,219 @@ class Emit(_Step):
 
 @definition
 class Exit(_Step):
-    """End the run here.
+    """End the run here or, with `journey`, this customer's runs of another journey.
 
     Attributes:
-        reason: What reports and traces call it.
+        reason: What reports and traces call it; of runs that are ended from elsewhere
+            `removed_by_journey` if not given.
+        journey: End the runs of this journey, and go on here. Its own id means the other
+            runs of this journey.
+        key: End the run with this key only, `entry.order_id`.
     """
 
     type: Literal["exit"] = field(default="exit", kw_only=True)
     reason: Reason = "exit"
+    _: KW_ONLY
+    journey: Id | None = None
+    key: Expression | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a key that is of no journey."""
+        if self.key is not None and self.journey is None:
+            raise ValueError("key: of which journey? give journey as well")
 
     @property
     def slug(self) -> str:
-        """`exit`, `exit-not-interested`."""
+        """`exit`, `exit-not-interested`, `exit-from-welcome`."""
+        if self.journey is not None:
+            return slug("exit-from", self.journey)
         return slug("exit") if self.reason == "exit" else slug("exit", self.reason)
 
-    ends: ClassVar[bool] = True
+    @property
+    def ends(self) -> bool:
+        """If it ends its own run."""
+        return self.journey is None
+
+
+@definition
+class Call(_Step):
+    """Let a plugin's action do something, and wait for its result.
+
+    The steps behind it read the result as `step("call-voucher").result`.
+
+    Attributes:
+        action: The action's name.
+        arguments: What it gets: constants and references.
+        timeout: How long the run waits for the result.
+        retries: How often the action is tried again, if it says that this may help.
+        on_error: What follows if the action fails or the time is up: `continue`, `exit`,
+            or steps.
+    """
+
+    type: Literal["call"] = field(default="call", kw_only=True)
+    action: Id
+    arguments: Values = field(default_factory=dict)
+    _: KW_ONLY
+    timeout: Duration = hours(1)
+    retries: Annotated[int, Field(ge=0, le=20)] = 4
+    on_error: OnError = "continue"
+
+    def __post_init__(self) -> None:
+        """Refuse a call that has failed before it can succeed."""
+        if self.timeout == Duration():
+            raise ValueError(
+                "timeout: a call takes its time; give it a minute at least"
+            )
+
+    @property
+    def slug(self) -> str:
+        """`call-voucher`."""
+        return slug("call", self.action)
+
+    waits: ClassVar[bool] = True
+
+    @property
+    def ways(self) -> Sequence[StepSequence]:
+        """Straight on, and what follows a failure."""
+        return () if isinstance(self.on_error, str) else ((), self.on_error)
+
+
+@definition
+class Collect(_Step):
+    """Gather the events of a while, so that one message tells of them all: a digest.
+
+    The steps behind it read `step("collect").result`: its `items` are the events, first
+    come first, each with the fields of `keep`; its `count` says how many there were.
+
+    Attributes:
+        when: The event that is gathered, `on("comment.posted")`.
+        window: How long: a duration, or until a local time, `Until(time="18:00")`.
+        keep: The fields of each event that an item has.
+        cancel: The event that takes one back.
+        by: What the two have in common, `event.id`.
+        max_items: How many are listed; the others are only counted.
+        until_count: Close the window as soon as there are so many.
+        include_entry: Whether the event that started the run is the first, if it is one
+            of those that are gathered.
+        on_empty: What follows if there is nothing in the end: `exit` or `proceed`.
+    """
+
+    type: Literal["collect"] = field(default="collect", kw_only=True)
+    when: EventTrigger
+    _: KW_ONLY
+    window: Due
+    keep: Annotated[
+        Sequence[FieldName],
+        BeforeValidator(_one_or_many),
+        AfterValidator(tuple),
+        Field(max_length=16),
+    ] = ()
+    cancel: EventTrigger | None = None
+    by: Expression | None = None
+    max_items: Annotated[int, Field(ge=1, le=COLLECTED_ITEMS)] = COLLECTED_ITEMS
+    until_count: Annotated[int, Field(ge=1)] | None = None
+    include_entry: bool = True
+    on_empty: Literal["exit", "proceed"] = "exit"
+
+    def __post_init__(self) -> None:
+        """Refuse a window that can't be, and half of a cancellation."""
+        if isinstance(self.window, Until) and self.window.instant is not None:
+            raise ValueError(
+                "window: it opens on arrival; give a duration, or a local time such as "
+                "Until(time='18:00')"
+            )
+        if self.window == Duration():
+            raise ValueError("window: nothing can come in no time; give a duration")
+        if (self.cancel is None) != (self.by is None):
+            raise ValueError(
+                "cancel and by belong together: the event that takes another back, and "
+                "the field by which it names it"
+            )
+
+    slug: ClassVar[str] = "collect"
+    waits: ClassVar[bool] = True
+
+
+@definition
+class Start(_Step):
+    """Let this customer enter another journey, which needs an `api()` trigger.
+
+    Its entry rules hold as for an enroll call.
+
+    Attributes:
+        journey: The id of the journey.
+        entry: What its run is to know, as `entry`: constants and references.
+    """
+
+    type: Literal["start"] = field(default="start", kw_only=True)
+    journey: Id
+    entry: Values = field(default_factory=dict)
+
+    @property
+    def slug(self) -> str:
+        """`start-welcome`."""
+        return slug("start", self.journey)
+
+
+@definition
+class Repeat(_Step):
+    """Go through some steps several times.
+
+    Attributes:
+        steps: The steps of each round.
+        times: How many rounds there are at most.
+        until: No further round if this holds; asked before each, the first as well.
+    """
+
+    type: Literal["repeat"] = field(default="repeat", kw_only=True)
+    steps: Annotated[StepSequence, Field(min_length=1)]
+    _: KW_ONLY
+    times: Annotated[int, Field(ge=1, le=100)]
+    until: Condition | None = None
+
+    slug: ClassVar[str] = "repeat"
+
+    @property
+    def ways(self) -> Sequence[StepSequence]:
+        """The steps of a round, behind which the next one begins."""
+        return (self.steps,)
+
+
+@definition
+class Goto(_Step):
+    """Go on at another step of the same journey.
+
+    Attributes:
+        to: The id of that step.
+    """
+
+    type: Literal["goto"] = field(default="goto", kw_only=True)
+    to: Id
+
+    @property
+    def slug(self) -> str:
+        """`goto-remind`."""
+        return slug("goto", self.to)
+
+    @property
+    def ends(self) -> bool:
+        """It never goes on to the step behind it."""
+        return True
 
 
 Step = Annotated[
-    Send | Wait | WaitFor | Branch | Split | Update | Emit | Exit, Discriminator("type")
+    Send
+    | Wait
+    | WaitFor
+    | Branch
+    | Split
+    | Update
+    | Emit
+    | Exit
+    | Call
+    | Collect
+    | Start
+    | Repeat
+    | Goto,
+    Discriminator("type"),
 ]

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any, NamedTuple
 
-from journeykit.model.conditions import Condition, Expression
+from journeykit.model import cel
+from journeykit.model.conditions import Condition, Expression, expr_of
 from journeykit.model.definition import is_definition
 from journeykit.model.journey import ExitRule, Goal, Journey
-from journeykit.model.steps import Step, Until, When
+from journeykit.model.steps import Collect, Step, Until, When
 from journeykit.model.triggers import ApiTrigger, EventTrigger
 
 
@@ -56,8 +57,18 @@ def uses_of(journey: Journey) -> Iterator[Use]:
     for rule in journey.exit_rules:
         yield from _when(exits_when(rule), "an exit rule", rule)
     for step in journey.walk():
-        for use in _of_step(step):
-            yield use._replace(step=step.id or "")
+        yield from uses_of_step(step)
+
+
+def uses_of_step(step: Step) -> Iterator[Use]:
+    """Yield those of one step, the steps inside it left out."""
+    for use in _of_step(step):
+        yield use._replace(step=step.id or "")
+
+
+def expr_of_use(use: Use) -> cel.Expr:
+    """Give its syntax tree."""
+    return use.text.expr if isinstance(use.text, Condition) else expr_of(use.text)
 
 
 def exits_when(
@@ -88,7 +99,13 @@ def _of_step(step: Step) -> Iterator[Use]:
     what = f"an {name}" if name[0] in "AEIOU" else f"a {name}"
     for field in fields(step):
         place = f"{what}'s {field.name}" if field.name == "timeout" else what
-        yield from _inside(getattr(step, field.name), place, step)
+        if isinstance(step, Collect) and field.name == "by":
+            # It is asked of what is gathered, and of what takes it back.
+            for trigger in (step.when, step.cancel):
+                if step.by is not None and trigger is not None:
+                    yield Use(step.by, place, step, event=trigger.name)
+        else:
+            yield from _inside(getattr(step, field.name), place, step)
 
 
 def _inside(value: Any, what: str, item: object) -> Iterator[Use]:
@@ -96,6 +113,8 @@ def _inside(value: Any, what: str, item: object) -> Iterator[Use]:
     match value:
         case Condition() | Expression():
             yield Use(value, what, item)
+        case EventTrigger():
+            yield from _when(value, what, item)
         case When():
             bare = f"{what} without a trigger" if what == "a WaitFor" else what
             yield from _when(value.when, what, value, bare=bare)

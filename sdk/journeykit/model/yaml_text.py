@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from journeykit.model.names import VALUES
 from journeykit.model.reading import plain
 
 _FIRST = ("type", "id")
-_CONSTANTS = ("variables", "properties", "values")  # the author's, left as they are
 _ONE_OR_MANY = ("trigger", "goal", "channel")
 _WIDTH = 88
 
@@ -40,7 +40,7 @@ def _readable(value: Any, key: str = "") -> Any:
     if isinstance(value, list):
         items = [_readable(part, key) for part in value]
         return items[0] if key in _ONE_OR_MANY and len(items) == 1 else items
-    if not isinstance(value, Mapping) or key in _CONSTANTS:
+    if not isinstance(value, Mapping) or key in VALUES:
         return value
     names = [name for name in _FIRST if name in value]
     names += [name for name in value if name not in _FIRST]

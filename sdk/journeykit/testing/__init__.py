@@ -15,11 +15,16 @@ if TYPE_CHECKING:
         SentMessage as SentMessage,
         deliver as deliver,
     )
+    from journeykit.testing.contracts import (
+        ActionContract as ActionContract,
+        ChannelContract as ChannelContract,
+    )
     from journeykit.testing.factories import (
         delivery_event as delivery_event,
         make_event as make_event,
         make_profile as make_profile,
     )
+    from journeykit.testing.memory import MemoryStore as MemoryStore
     from journeykit.testing.record import Traced as Traced
     from journeykit.testing.report import (
         JourneyReport as JourneyReport,
@@ -29,13 +34,17 @@ if TYPE_CHECKING:
         Simulator as Simulator,
         simulate as simulate,
     )
+    from journeykit.testing.store_contract import StoreContract as StoreContract
 
 _PLACES = {
     "channels": "RecordingChannel SentMessage deliver",
+    "contracts": "ActionContract ChannelContract",
     "factories": "delivery_event make_event make_profile",
+    "memory": "MemoryStore",
     "record": "Traced",
     "report": "JourneyReport Report",
     "simulator": "Simulator simulate",
+    "store_contract": "StoreContract",
 }
 _MODULE_OF = {
     name: f"journeykit.testing.{module}"

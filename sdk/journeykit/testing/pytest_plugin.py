@@ -16,6 +16,11 @@ import pytest
 if TYPE_CHECKING:
     from journeykit.testing import RecordingChannel, Simulator
 
+# Without this a contract that fails would show a bare AssertionError.
+pytest.register_assert_rewrite(
+    "journeykit.testing.contracts", "journeykit.testing.store_contract"
+)
+
 _MADE = pytest.StashKey["list[Simulator]"]()
 
 

@@ -11,7 +11,8 @@ import msgspec
 
 from journeykit.engine.calendar import to_datetime
 from journeykit.engine.commands import Command
-from journeykit.engine.react import Enroll, Reaction
+from journeykit.engine.react import Reaction
+from journeykit.engine.stimuli import Enroll
 from journeykit.engine.trace import TraceEntry
 from journeykit.model.events import Event
 
@@ -21,11 +22,12 @@ class Traced(msgspec.Struct, frozen=True):
 
     Attributes:
         customer: The customer's id.
-        revision: Of their document afterwards. A reaction that changed nothing, such as
-            an ignored event, leaves it as it was.
-        n: Counts the decisions of its reaction, from 0.
+        revision: Of their document afterwards.
+        n: Counts the decisions of its reaction: from 0 up, or from -1 down if it left the
+            document as it was, as an ignored event does.
         now_ms: The wall clock, milliseconds.
         entry: The decision.
+        event: The id of the event or call that it reacts to; empty if only time passed.
     """
 
     customer: str
@@ -33,6 +35,7 @@ class Traced(msgspec.Struct, frozen=True):
     n: int
     now_ms: int
     entry: TraceEntry
+    event: str = ""
 
     @property
     def at(self) -> datetime:
@@ -104,8 +107,10 @@ class Record:
         if self.keeps:
             self.heard.append((len(self.trace), stimulus))
 
-    def decide(self, reaction: Reaction, now: int) -> None:
-        """Note what was decided."""
+    def decide(
+        self, reaction: Reaction, now: int, *, event: str, changed: bool
+    ) -> None:
+        """Note what was decided; `changed` says whether it made a new revision."""
         counts = self.counts
         for entry in reaction.trace:
             counts[entry.journey, entry.kind, entry.reason] += 1
@@ -113,17 +118,20 @@ class Record:
                 worth = entry.detail.get("value", 0)
                 self.values[entry.journey, entry.reason] += worth
         if self._traces:
-            self._trace(reaction, now)
+            self._trace(reaction, now, event, changed=changed)
         for command in reaction.commands:
             if self.keeps:
                 self.commands.append(command)
             if self._on_command is not None:
                 self._on_command(command)
 
-    def _trace(self, reaction: Reaction, now: int) -> None:
+    def _trace(
+        self, reaction: Reaction, now: int, event: str, *, changed: bool
+    ) -> None:
         customer = reaction.customer
-        for n, entry in enumerate(reaction.trace):
-            traced = Traced(customer.id, customer.revision, n, now, entry)
+        for place, entry in enumerate(reaction.trace):
+            n = place if changed else -1 - place
+            traced = Traced(customer.id, customer.revision, n, now, entry, event)
             if self.keeps:
                 self.trace.append(traced)
             if self._on_trace is not None:

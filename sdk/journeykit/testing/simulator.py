@@ -7,7 +7,7 @@ a year of nothing to do.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from heapq import heappop, heappush
 from itertools import chain
@@ -17,14 +17,15 @@ import msgspec
 
 from journeykit.engine.calendar import add, isoformat, to_datetime, to_ms
 from journeykit.engine.catalog import Catalog, Planned, State
-from journeykit.engine.commands import Command
+from journeykit.engine.commands import CallAction, Command
 from journeykit.engine.customer import Customer, created, size_of
 from journeykit.engine.draft import UTC
 from journeykit.engine.guards import ChannelRules
 from journeykit.engine.limits import PROFILE_BYTES, PROFILE_KEYS
 from journeykit.engine.plan import JourneyPlan
-from journeykit.engine.react import Enroll, Reaction, WakeUp, react
+from journeykit.engine.react import Reaction, react
 from journeykit.engine.steps import Send
+from journeykit.engine.stimuli import Enroll, WakeUp
 from journeykit.engine.values import Document
 from journeykit.errors import IllegalTransition, InputError
 from journeykit.model.durations import Duration
@@ -37,6 +38,7 @@ from journeykit.model.events import (
 )
 from journeykit.model.policies import Policies
 from journeykit.testing.assertions import Assertions
+from journeykit.testing.calls import Calls, answer_to
 from journeykit.testing.channels import Channels, carrier
 from journeykit.testing.record import Record, Traced
 
@@ -44,6 +46,7 @@ Profiles = Mapping[str, Mapping[str, Any]] | Iterable[Mapping[str, Any]]
 Journeys = Planned | Document | Iterable[Planned | Document]
 
 _SOURCE = "simulator"
+_CALLS_AT_ONCE = 1000  # of one customer: a journey has no end of them, or a mistake
 _PROGRESS_EVERY = 1000  # events: some tens of milliseconds
 _A_YEAR = Duration(months=12)
 
@@ -63,6 +66,7 @@ class Simulator(Assertions):
         policies: Planned | Document | None = None,
         profiles: Profiles = (),
         channels: Channels | None = None,
+        calls: Calls | None = None,
         states: Mapping[str, State] | None = None,
         explain: bool = True,
         keep: bool = True,
@@ -78,6 +82,10 @@ class Simulator(Assertions):
             profiles: Customers: attributes by id, or attributes with an `id` among them.
             channels: Installed channels, which know their addresses; if not given,
                 every channel is addressed by the customer's id.
+            calls: What actions come to, at once: `{"voucher": {"code": "A1"}}`, or a
+                function of the arguments and the customer's id. `CallFailed` fails the
+                call; None lets its time run out; a run that calls any other action ends
+                as `undetermined`.
             states: Journeys that are not simply live.
             explain: Whether the trace holds the values that conditions saw.
             keep: Whether to keep trace and commands. The replay of a year counts them
@@ -102,6 +110,7 @@ class Simulator(Assertions):
             self._rules = _rules(self._catalog, channels)
             self._catalog = self._compiled(1)
         self._explain = explain
+        self._calls: Calls = calls or {}
         self._customers = dict(_known(profiles, self._now))
         self._dues: list[tuple[int, str]] = []
         self._happened: Counter[str] = Counter()
@@ -372,6 +381,29 @@ class Simulator(Assertions):
     def _react(
         self, id: str, stimulus: Event | Enroll | WakeUp, now: datetime | None = None
     ) -> Reaction:
+        reaction = self._decide(id, stimulus, now)
+        if reaction.commands:
+            self._answer(reaction.commands)
+        return reaction
+
+    def _answer(self, commands: Sequence[Command]) -> None:
+        """Let the results of calls come in at once, and what they lead to."""
+        called = [command for command in commands if isinstance(command, CallAction)]
+        for n, command in enumerate(called):  # it grows on the way
+            if n == _CALLS_AT_ONCE:
+                raise ValueError(
+                    f"journey {command.journey!r} calls {command.action!r} again and "
+                    "again at one instant, as a simulation takes no time for it; it "
+                    "needs a Wait, or an action that comes to None"
+                )
+            event = answer_to(command, self._calls, at=self.now, source=_SOURCE)
+            if event is not None:
+                decided = self._decide(command.customer, event).commands
+                called += [c for c in decided if isinstance(c, CallAction)]
+
+    def _decide(
+        self, id: str, stimulus: Event | Enroll | WakeUp, now: datetime | None = None
+    ) -> Reaction:
         before = self._customers.get(id)
         reaction = react(
             before,
@@ -381,7 +413,13 @@ class Simulator(Assertions):
             explain=self._explain,
         )
         after = reaction.customer
-        self._record.decide(reaction, self._now)
+        known = 0 if before is None else before.revision
+        self._record.decide(
+            reaction,
+            self._now,
+            event="" if isinstance(stimulus, WakeUp) else stimulus.id,
+            changed=after.revision > known,
+        )
         if after is not before:
             self._customers[id] = after
             due = after.next_due
@@ -415,6 +453,7 @@ def simulate(
     policies: Planned | Document | None = None,
     profiles: Profiles = (),
     channels: Channels | None = None,
+    calls: Calls | None = None,
     explain: bool = True,
 ) -> Simulator:
     """Run events through journeys and return what happened; print it for a timeline.
@@ -428,6 +467,7 @@ def simulate(
         policies: Caps, quiet hours, consent; none of them if not given.
         profiles: Customers: attributes by id, or attributes with an `id` among them.
         channels: Installed channels, which know their addresses.
+        calls: What actions come to, as for a `Simulator`.
         explain: Whether the trace holds the values that conditions saw.
 
     Raises:
@@ -448,6 +488,7 @@ def simulate(
         policies=policies,
         profiles=profiles,
         channels=channels,
+        calls=calls,
         explain=explain,
     )
     if first is not None:

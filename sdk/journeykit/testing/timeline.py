@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, tzinfo
 from typing import Any, NamedTuple
 
-from journeykit.engine.react import Enroll
+from journeykit.engine.stimuli import Enroll
 from journeykit.engine.words import words_of
 from journeykit.model.events import Event
 from journeykit.model.plain_text import printable

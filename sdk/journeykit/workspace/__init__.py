@@ -13,13 +13,14 @@ problems of all files are collected before any is raised.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel
 
-from journeykit.channels import ANY, Channel
+from journeykit.channels import ANY, Action, Channel
 from journeykit.engine.catalog import Catalog, State
 from journeykit.engine.guards import ChannelRules
 from journeykit.errors import (
@@ -36,9 +37,11 @@ from journeykit.model.issues import by_weight, issue
 from journeykit.model.journey import Journey
 from journeykit.model.mapping import Objective, Touchpoint
 from journeykit.model.policies import Policies
-from journeykit.model.steps import Send
+from journeykit.model.steps import Call, Send
 from journeykit.plugins import Registry
 from journeykit.workspace.reading import SETTINGS, Reading, line_of, meant
+
+PluginPart = TypeVar("PluginPart", Channel, Action)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +58,10 @@ class Workspace:
         objectives: What the journeys serve.
         templates: The names in `templates/`, without their endings.
         providers: Who carries a channel, by channel.
-        settings: What is set for a provider, by provider.
+        settings: What is set for a provider or an action, by its name.
         states: Journeys that are not simply live.
         schemas: What events and profiles hold.
+        loggable: Fields whose values the decision log may hold.
     """
 
     path: Path
@@ -71,6 +75,7 @@ class Workspace:
     settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     states: Mapping[str, State] = field(default_factory=dict)
     schemas: Schemas = field(default_factory=Schemas)
+    loggable: frozenset[str] = frozenset()
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -110,6 +115,7 @@ class Workspace:
             settings=settings.settings,
             states=settings.states,
             schemas=reading.schemas(),
+            loggable=frozenset(settings.loggable),
         )
         if reading.problems:
             raise _refusal(folder, reading.problems)
@@ -130,12 +136,13 @@ class Workspace:
         )
 
     def check(self, registry: Registry | None = None) -> list[Issue]:
-        """List what is wrong; without a registry nobody knows who carries a channel."""
+        """List what is wrong; without a registry nobody knows what is installed."""
         issues: list[Issue] = []
         carried: set[str] | None = None
         if registry is not None:
             carriers, issues = self._carriers(registry)
             carried = {*carriers, *(name for name, _ in registry.channels)} - {ANY}
+            issues += self._actions(registry)[1]
         if not (self.path / "journeys").is_dir():
             place = Source(str(self.path / SETTINGS), 1)
             problem = (
@@ -146,6 +153,7 @@ class Workspace:
         found = check(
             self.journeys,
             channels=carried,
+            actions=None if registry is None else registry.actions,
             policies=self.policies,
             touchpoints=self.touchpoints,
             objectives=self.objectives,
@@ -173,9 +181,29 @@ class Workspace:
                 )
                 issues.append(issue("error", message, send))
         if issues:
-            problems = [Problem(i.message, *(i.source or ())) for i in issues]
-            raise _refusal(self.path, problems)
+            raise _refusal(self.path, issues)
         return carriers
+
+    def actions(self, registry: Registry) -> dict[str, Action]:
+        """Return each action that a journey calls, with its settings.
+
+        The other installed ones are there as well, as far as they are set up: people may
+        be on an earlier version of a journey, which calls them.
+
+        Raises:
+            InvalidJourney: Somebody is missing, or set up wrongly.
+        """
+        actions, issues = self._actions(registry)
+        for call in _calls(self.journeys):
+            if call.action not in registry.actions:
+                message = (
+                    f"nobody provides action {call.action!r}; "
+                    f"{meant(call.action, registry.actions)}"
+                )
+                issues.append(issue("error", message, call))
+        if issues:
+            raise _refusal(self.path, issues)
+        return actions
 
     def catalog(self, registry: Registry, *, revision: int = 1) -> Catalog:
         """Compile everything that decides.
@@ -202,11 +230,7 @@ class Workspace:
             provider = self.providers.get(name)
             try:
                 channel = registry.channel(name, provider)
-                settings = self.settings.get(channel.provider or channel.name, {})
-                carriers[name] = channel.configured(settings)
-                if channel.Settings is not None:  # else it is the installed one itself
-                    own = carriers[name]
-                    own.settings = _placed_at(self.path, own.settings)
+                carriers[name] = self._set_up(channel, channel.provider or channel.name)
             except UnknownChannel as error:
                 if provider is not None:  # else `check` says it where it is used
                     problems.append(f"channels.{name}: {error}")
@@ -214,14 +238,40 @@ class Workspace:
                 problems.append(f'channels: {error}; write {name} = "…"')
             except InputError as error:
                 problems.append(f"settings.{error}")
-        providers = {provider for _, provider in registry.channels}
+        known = {*(provider for _, provider in registry.channels), *registry.actions}
         problems += [
-            f"settings.{name}: there is no such provider; {meant(name, providers)}"
-            for name in sorted(self.settings.keys() - providers)
+            f"settings.{name}: there is no such provider or action; "
+            f"{meant(name, known)}"
+            for name in sorted(self.settings.keys() - known)
         ]
+        return carriers, self._in_settings(problems)
+
+    def _actions(self, registry: Registry) -> tuple[dict[str, Action], list[Issue]]:
+        """Find who does what, and what is wrong with journeykit.toml about it."""
+        actions: dict[str, Action] = {}
+        problems: list[str] = []
+        wanted = {call.action for call in _calls(self.journeys)} | self.settings.keys()
+        for name, action in registry.actions.items():
+            try:
+                # A copy, as the runtime gives an action more than settings.
+                actions[name] = self._set_up(copy(action), name)
+            except InputError as error:
+                if name in wanted:
+                    problems.append(f"settings.{error}")
+        return actions, self._in_settings(problems)
+
+    def _set_up(self, item: PluginPart, name: str) -> PluginPart:
+        """A channel or an action, with what is set for this name."""
+        own = item.configured(self.settings.get(name, {}))
+        if item.Settings is not None:  # else it is the installed one itself
+            own.settings = _placed_at(self.path, own.settings)
+        return own
+
+    def _in_settings(self, problems: Sequence[str]) -> list[Issue]:
+        """Say in which line of journeykit.toml each problem is."""
         path = self.path / SETTINGS
         text = path.read_text("utf-8-sig") if problems and path.is_file() else ""
-        return carriers, [
+        return [
             Issue("error", problem, Source(str(path), line_of(text, key)))
             for problem in problems
             for key in [problem.partition(":")[0]]
@@ -229,7 +279,7 @@ class Workspace:
 
 
 def _placed_at(folder: Path, settings: Any) -> Any:
-    """The settings of a channel, with their relative paths beginning at the folder."""
+    """The settings, with their relative paths beginning at the folder."""
     if isinstance(settings, BaseModel):
         names = list(type(settings).model_fields)
     else:
@@ -276,6 +326,14 @@ def _sends(journeys: Iterable[Journey]) -> Iterator[tuple[str, Send]]:
                 yield from ((name, step) for name in step.channel)
 
 
+def _calls(journeys: Iterable[Journey]) -> Iterator[Call]:
+    """Each step that calls an action."""
+    for journey in journeys:
+        for step in journey.walk():
+            if isinstance(step, Call):
+                yield step
+
+
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
@@ -283,7 +341,11 @@ def _is_file(path: Path) -> bool:
         raise InputError(f"can't be read: {error.strerror}", place=str(path)) from error
 
 
-def _refusal(folder: Path, problems: Sequence[Problem]) -> InvalidJourney:
+def _refusal(folder: Path, issues: Sequence[Issue | Problem]) -> InvalidJourney:
+    problems = [
+        i if isinstance(i, Problem) else Problem(i.message, *(i.source or ()))
+        for i in issues
+    ]
     count = len(problems)
     title = f"{folder}: {count} problems" if count > 1 else ""
     return InvalidJourney(title, issues=problems)

@@ -46,6 +46,8 @@ class Settings:
         channels: Who carries a channel: `email = "ses"`.
         settings: What is set for a provider: `[settings.file]`.
         states: Journeys that are not simply live: `cart = "paused"`.
+        loggable: Fields whose values the decision log may hold: `event.total`; those of
+            all others are logged as known or missing only.
     """
 
     name: str = ""
@@ -53,6 +55,7 @@ class Settings:
     channels: dict[str, str] = field(default_factory=dict)
     settings: dict[str, dict[str, object]] = field(default_factory=dict)
     states: dict[str, State] = field(default_factory=dict)
+    loggable: list[str] = field(default_factory=list)
 
 
 class Reading:
@@ -252,6 +255,10 @@ def _setting_problem(key: str, value: object) -> str:
                 zone(value)
             return f"zone: {problem[0]}" if problem else ""
         return ""
+    if key == "loggable":
+        texts = isinstance(value, list) and all(isinstance(v, str) for v in value)
+        example = '["event.total", "profile.plan"]'
+        return "" if texts else f"{key}: is a list of fields: {example}"
     if not isinstance(value, dict):
         return f"{key}: is a table; write [{key}]"
     for name, part in value.items():

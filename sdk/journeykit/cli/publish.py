@@ -1,0 +1,177 @@
+"""`journeykit publish`: what the files of a workspace say becomes what runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import click
+
+from journeykit.cli.check import reported
+from journeykit.cli.operating import (
+    customers,
+    database,
+    in_workspace,
+    live_versions,
+    still_to_go,
+    visited,
+)
+from journeykit.cli.terminal import strong, wrapped
+from journeykit.errors import DefinitionError, InvalidJourney, Problem, StaleCatalog
+from journeykit.local.embedded import Embedded, draft_of, wall_clock
+from journeykit.local.sqlite import SQLiteStore
+from journeykit.model.issues import Issue
+from journeykit.model.plain_text import printable
+from journeykit.plugins import Registry, plugin_manager
+from journeykit.ports import CatalogDocument, Scan
+from journeykit.runtime.catalogs import Published, next_catalog
+from journeykit.workspace import Workspace
+
+
+@click.command("publish")
+@in_workspace
+@click.option(
+    "--in-flight",
+    type=click.Choice(["pin"]),
+    default="pin",
+    show_default=True,
+    help="Whoever is in a journey ends it on the version that they entered.",
+)
+@click.option(
+    "--expect",
+    type=click.IntRange(min=0),
+    metavar="REVISION",
+    help="Refuse if another catalog revision is live than the one you looked at.",
+)
+@click.option("--note", metavar="TEXT", default="", help="What has changed, in words.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be new.")
+def command(
+    *,
+    workspace: Path,
+    data: Path | None,
+    in_flight: str,
+    expect: int | None,
+    note: str,
+    dry_run: bool,
+) -> None:
+    """Make the journeys and policies of WORKSPACE the live ones.
+
+    They are checked first, and an error keeps everything as it is. A running `serve` goes
+    by the new ones with its next batch.
+    """
+    loaded = Workspace.load(workspace)
+    registry = Registry.from_plugins(plugin_manager())
+    issues = loaded.check(registry)
+    _refuse(workspace, [issue for issue in issues if issue.level == "error"])
+    for line in reported([issue for issue in issues if issue.level == "warning"]):
+        click.echo(line, err=True)
+    if dry_run:
+        for line in _preview(loaded, database(workspace, data), expect):
+            click.echo(line)
+        return
+    with Embedded.open(
+        loaded, registry, data=data, observers=registry.observers, relays=False
+    ) as embedded:
+        before = embedded.store.current()
+        published = embedded.publish(now=wall_clock(), note=note, expected=expect)
+        for line in _told(before, published, embedded.store, "published as"):
+            click.echo(line)
+        for line in _followed(embedded, before, published):
+            click.echo("\n".join(wrapped(line)))
+
+
+def _refuse(workspace: Path, errors: Sequence[Issue]) -> None:
+    """Refuse what can't work.
+
+    Raises:
+        InvalidJourney: There are errors.
+    """
+    problems = []
+    for issue in errors:
+        owner = "/".join(filter(None, [issue.journey, issue.step]))
+        message = f"{owner}: {issue.message}" if owner else issue.message
+        problems.append(Problem(message, *(issue.source or ())))
+    if problems:
+        raise InvalidJourney(
+            f"{workspace}: nothing was published, because of", issues=problems
+        )
+
+
+def _preview(workspace: Workspace, path: Path, expected: int | None) -> Iterator[str]:
+    """Say what would be new, and touch nothing."""
+    store = SQLiteStore.open(path, readonly=True) if path.exists() else None
+    try:
+        before = store.current() if store is not None else None
+        revision = before.revision if before else 0
+        if expected not in (None, revision):
+            raise StaleCatalog(
+                f"catalog revision {revision} is live, and not {expected}"
+            )
+        published = next_catalog(before, draft_of(workspace), at=wall_clock())
+        yield from _told(before, published, store, "would be published as")
+    finally:
+        if store is not None:
+            store.close()
+
+
+def _told(
+    before: CatalogDocument | None,
+    published: Published,
+    scan: Scan | None,
+    becomes: str,
+) -> Iterator[str]:
+    """What is new, a line each, and the revision."""
+    if before is not None and not published.is_new:
+        yield f"nothing differs from catalog revision {before.revision}, which is live"
+        return
+    yield f"{becomes} catalog revision {published.document.revision}"
+    left = {*published.changed, *published.closed}
+    running = _running(scan, left) if scan is not None and left else {}
+    known = live_versions(before) if before is not None else {}
+    rows = [("new", id, f"v{number}") for id, number in published.added.items()]
+    rows += [
+        ("changed", id, f"v{known[id]} → v{number}{_go_on(running.get(id, 0))}")
+        for id, number in published.changed.items()
+    ]
+    rows += [
+        ("closed", id, f"nobody enters any more{_go_on(running.get(id, 0))}")
+        for id in published.closed
+    ]
+    rows += [("state", id, state) for id, state in published.states.items()]
+    if published.policies:
+        rows.append(("policies", "", "changed" if before else "set"))
+    width = max((len(id) for _, id, _ in rows), default=0)
+    for what, id, text in rows:
+        yield f"  {what:<8}  {strong(f'{printable(id):<{width}}')}  {text}".rstrip()
+
+
+def _go_on(count: int) -> str:
+    if not count:
+        return ""
+    return f"; {count:,} in flight {'goes' if count == 1 else 'go'} on as before"
+
+
+def _running(scan: Scan, journeys: set[str]) -> Mapping[str, int]:
+    """How many runs of these journeys have not ended."""
+    counts: Counter[str] = Counter()
+    for customer in customers(scan):
+        counts.update(r.journey for r in customer.active if r.journey in journeys)
+    return counts
+
+
+def _followed(
+    embedded: Embedded, before: CatalogDocument | None, published: Published
+) -> Iterator[str]:
+    """See to those whom a changed state concerns, and say what can't run here."""
+    earlier = before.states if before is not None else {}
+    for journey, state in published.states.items():
+        if state == "stopped" or earlier.get(journey) == "paused":
+            count = visited(embedded, "publish", journey)
+            yield f"{count:,} of {journey} visited: they obey its new state"
+    if published.is_new and before is not None:
+        yield from still_to_go(embedded.store) if published.states else ()
+    try:
+        embedded.catalog()
+    except DefinitionError as error:
+        yield f"it can't run here: {error.message}"

@@ -1,0 +1,127 @@
+"""`journeykit serve`: a workspace as a service, over HTTP."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import cast
+
+import click
+
+from journeykit.builtin.metrics import Metrics
+from journeykit.cli.run import announce
+from journeykit.local.door import Door
+from journeykit.local.embedded import (
+    Embedded,
+    Synchronous,
+    collect_less_often,
+    wall_clock,
+)
+from journeykit.local.http_keys import Keys
+from journeykit.local.http_server import DoorServer
+from journeykit.local.service import Service
+from journeykit.plugins import Registry, plugin_manager
+from journeykit.workspace import Workspace
+
+
+@click.command("serve")
+@click.argument("workspace", default=".", type=click.Path(path_type=Path))
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8080,
+    show_default=True,
+    help="At which port; 0: whichever is free.",
+)
+@click.option(
+    "--keys",
+    "keys_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="API keys, NAME:SHA256 a line; else those of JOURNEYKIT_API_KEYS.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder of the database; .journeykit in the workspace if not given.",
+)
+@click.option(
+    "--synchronous",
+    type=click.Choice(["NORMAL", "FULL"]),
+    default="NORMAL",
+    show_default=True,
+    help="FULL: what was stored survives a power failure as well.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=8,
+    show_default=True,
+    help="How many batches of one channel go at the same time.",
+)
+@click.option(
+    "--publish", is_flag=True, help="Publish the workspace first, if it has changed."
+)
+@click.option("--quiet", is_flag=True, help="Log warnings and errors only.")
+def command(
+    *,
+    workspace: Path,
+    host: str,
+    port: int,
+    keys_path: Path | None,
+    data: Path | None,
+    synchronous: str,
+    workers: int,
+    publish: bool,
+    quiet: bool,
+) -> None:
+    """Take events over HTTP, let time pass, and send what the journeys of WORKSPACE send.
+
+    SIGTERM or Ctrl-C stops it when what was accepted is done. SIGKILL loses nothing
+    either: what was answered with 200 is stored.
+    """
+    logging.basicConfig(
+        level=logging.WARNING if quiet else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    loaded = Workspace.load(workspace)
+    manager = plugin_manager()
+    registry = Registry.from_plugins(manager)
+    keys = Keys.from_file(keys_path) if keys_path else Keys.from_environment(os.environ)
+    with Embedded.open(
+        loaded,
+        registry,
+        data=data,
+        synchronous=cast(Synchronous, synchronous),
+        workers=workers,
+        observers=registry.observers,
+    ) as embedded:
+        announce(embedded, publish=publish)
+        collect_less_often()
+        embedded.catalog()  # better now than with the first event
+        embedded.visits.unfinished(now=wall_clock())
+        metrics = cast(Metrics, manager.get_plugin("metrics"))
+        service = Service(embedded, metrics=metrics.text)
+        server = DoorServer(Door(service, keys=keys), host=host, port=port)
+        _serve(service, server, loaded.name)
+
+
+def _serve(service: Service, server: DoorServer, name: str) -> None:
+    """Serve until a signal comes."""
+    stop = threading.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {n: signal.signal(n, lambda *_: stop.set()) for n in numbers}
+    service.start()
+    try:
+        server.start()
+        click.echo(f"{name}: http://{server.host}:{server.port}, Ctrl-C stops it")
+        stop.wait()
+        click.echo("stopping", err=True)
+        server.stop()
+    finally:
+        service.stop()
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,1 @@
+"""Embedded adapters: what one machine needs to run journeys, and nothing else."""

@@ -1,0 +1,272 @@
+"""What `journeykit serve` runs: one thread decides, one hands over, many knock.
+
+Whoever brings events waits until they are committed. The deciding thread takes what has
+come together in the meantime as one batch, so that a thousand requests cost one commit.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, TimeoutError as Late
+from itertools import chain
+
+from journeykit.engine.stimuli import Stimulus
+from journeykit.errors import DefinitionError, JourneyKitError, StoreError
+from journeykit.local.door import Busy
+from journeykit.local.embedded import Embedded, archive_lines, wall_clock
+from journeykit.model.events import Event
+from journeykit.ports import Job
+from journeykit.runtime.failures import places
+from journeykit.runtime.runtime import BATCH
+
+_log = logging.getLogger("journeykit.serve")
+
+WAITING = 20_000
+"""Stimuli that may stand in the queue; whoever comes then is told to come back."""
+
+_TICK_S = 0.2  # how late a wait may end when nothing else happens
+_WAKE_UPS = 2 * BATCH  # then events get their turn
+_LOOK_MS = 60_000  # how often to look for jobs that somebody left behind
+_AGAIN_S = 1.0  # after the store failed
+
+# Their messages say it all. Those of others may quote what a customer brought.
+_OURS = (StoreError, DefinitionError)
+
+
+class _Parcel:
+    """What one request brought."""
+
+    __slots__ = ("done", "stimuli")
+
+    def __init__(self, stimuli: Sequence[Stimulus]) -> None:
+        self.stimuli = stimuli
+        self.done: Future[None] = Future()
+
+
+class Service:
+    """Decides and delivers until it is told to stop. Doors call `accept`."""
+
+    def __init__(
+        self,
+        embedded: Embedded,
+        *,
+        clock: Callable[[], int] = wall_clock,
+        metrics: Callable[[], str] = str,
+    ) -> None:
+        """Start nothing yet.
+
+        Args:
+            embedded: The workspace with its database.
+            clock: What time it is, milliseconds.
+            metrics: What is counted, in Prometheus's format.
+        """
+        self._embedded = embedded
+        self._clock = clock
+        self._metrics = metrics
+        self._parcels: queue.SimpleQueue[_Parcel] = queue.SimpleQueue()
+        self._waiting = 0
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._committed = threading.Event()
+        self._failure: dict[str, str] = {}
+        self._pages: Iterator[Job] = iter(())
+        self._look_at = clock() + _LOOK_MS
+        self._threads = [
+            threading.Thread(target=self._decide, name="journeykit-decide"),
+            threading.Thread(target=self._deliver, name="journeykit-deliver"),
+        ]
+
+    def start(self) -> None:
+        """Begin to decide and to hand over."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Finish what was accepted, hand over what is due, and return."""
+        with self._lock:  # so that whatever is taken stands in the queue by now
+            self._stopping.set()
+        self._committed.set()
+        for thread in self._threads:
+            thread.join()
+
+    # --- the door --------------------------------------------------------------------
+
+    def accept(self, stimuli: Sequence[Stimulus], *, timeout: float) -> None:
+        """Return when stimuli are decided and stored.
+
+        Raises:
+            Busy: The queue is full, or it takes longer than the timeout: then they may
+                be handled all the same, and bringing them again does no harm.
+            StoreError: They could not be stored.
+            Exception: They can't be handled, by a mistake of ours; the others were.
+        """
+        if not stimuli:
+            return
+        parcel = _Parcel(stimuli)
+        with self._lock:
+            if self._stopping.is_set() or self._waiting + len(stimuli) > WAITING:
+                raise Busy("too much is waiting; come back in a second")
+            self._waiting += len(stimuli)
+            self._parcels.put(parcel)
+        try:
+            parcel.done.result(timeout)
+        except Late as error:
+            raise Busy(f"not stored within {timeout:g} s; bring it again") from error
+
+    def health(self) -> Mapping[str, object]:
+        """Whether it works, what is the matter, and how much waits."""
+        failures = dict(self._failure)
+        breakers = self._embedded.dispatcher.open_breakers
+        store: dict[str, object] = {}
+        try:
+            store["catalog"] = self._embedded.store.revision()
+            store.update(self._embedded.store.backlog())
+        except StoreError as error:
+            failures["store"] = f"{type(error).__name__}: {error}"
+        return {
+            "status": "failing" if failures else "ok",
+            **({"failures": failures} if failures else {}),
+            **({"channels_down": list(breakers)} if breakers else {}),
+            "queued": self._waiting,
+            **store,
+        }
+
+    def metrics(self) -> str:
+        """What is counted."""
+        return self._metrics()
+
+    # --- deciding --------------------------------------------------------------------
+
+    def _decide(self) -> None:
+        embedded = self._embedded
+        while True:
+            before = self._clock()  # what came in by then stands in the queue
+            parcels = self._collected()
+            try:
+                if parcels:
+                    self._ingest(parcels)
+                moved = embedded.runtime.drain(self._clock())
+                moved += embedded.runtime.tick(before, most=_WAKE_UPS)
+                if not self._stopping.is_set():
+                    moved += self._visit(before)
+                embedded.relay()
+                self._failure.pop("decide", None)
+            except Exception as error:  # noqa: BLE001 - a service goes on
+                self._fails("decide", error)
+                _refuse(parcels, error)
+                self._stopping.wait(_AGAIN_S)
+                moved = 0
+            if parcels or moved:
+                self._committed.set()
+            elif self._stopping.is_set() and self._parcels.empty():
+                return
+
+    def _visit(self, now: int) -> int:
+        """Do a page of a job that somebody left behind; return how many pages that were.
+
+        Perhaps nobody did, and its process is at it: doing the same twice does no harm.
+        """
+        if next(self._pages, None) is not None:
+            return 1
+        if now >= self._look_at:
+            self._look_at = now + _LOOK_MS
+            visits = self._embedded.visits
+            jobs = self._embedded.store.unfinished()
+            self._pages = chain.from_iterable(
+                visits.pages(job, now=now) for job in jobs
+            )
+            return min(len(jobs), 1)
+        return 0
+
+    def _collected(self) -> list[_Parcel]:
+        """What has come together, up to a batch; waits a moment if that is nothing."""
+        parcels: list[_Parcel] = []
+        count = 0
+        try:
+            wait = 0.0 if self._stopping.is_set() else _TICK_S
+            parcels.append(self._parcels.get(timeout=wait or 0.001))
+            count = len(parcels[0].stimuli)
+            while count < BATCH:
+                parcels.append(self._parcels.get_nowait())
+                count += len(parcels[-1].stimuli)
+        except queue.Empty:
+            pass
+        with self._lock:
+            self._waiting -= count
+        return parcels
+
+    def _ingest(self, parcels: Sequence[_Parcel]) -> None:
+        """Archive parcels, and handle them.
+
+        Raises:
+            JourneyKitError: The store or the catalog fails; the rest is to be refused.
+        """
+        archived: list[_Parcel] = []
+        lines: list[bytes] = []
+        for parcel in parcels:
+            events = [one for one in parcel.stimuli if isinstance(one, Event)]
+            try:
+                lines.append(archive_lines(events))
+                archived.append(parcel)
+            except Exception as error:  # noqa: BLE001 - one must not stop the others
+                parcel.done.set_exception(error)
+        self._embedded.archive.append(b"".join(lines))
+        if archived:
+            self._handle(archived)
+
+    def _handle(self, parcels: Sequence[_Parcel]) -> None:
+        """Handle parcels as one batch, or one by one if that fails because of one."""
+        stimuli = [one for parcel in parcels for one in parcel.stimuli]
+        try:
+            self._embedded.runtime.ingest(stimuli, now=self._clock(), door="http")
+        except JourneyKitError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one must not stop the others
+            if len(parcels) == 1:
+                parcels[0].done.set_exception(error)
+            else:
+                for parcel in parcels:
+                    self._handle([parcel])
+        else:
+            for parcel in parcels:
+                parcel.done.set_result(None)
+
+    # --- handing over ----------------------------------------------------------------
+
+    def _deliver(self) -> None:
+        embedded = self._embedded
+        while True:
+            self._committed.clear()
+            last = not self._threads[0].is_alive()  # nothing is added any more
+            try:
+                count = embedded.dispatcher.deliver(self._clock())
+                self._failure.pop("deliver", None)
+            except Exception as error:  # noqa: BLE001 - a service goes on
+                self._fails("deliver", error)
+                self._stopping.wait(_AGAIN_S)
+                count = 0
+            if count:
+                continue
+            if last:
+                return
+            self._committed.wait(_TICK_S)
+
+    def _fails(self, what: str, error: Exception) -> None:
+        """Remember a failure for `health`, and log it once."""
+        name = type(error).__name__
+        ours = isinstance(error, _OURS)
+        text = f"{name}: {error}" if ours else name
+        if self._failure.get(what) != text:
+            _log.error("%s: %s", what, text if ours else places(error))
+        self._failure[what] = text
+
+
+def _refuse(parcels: Sequence[_Parcel], error: Exception) -> None:
+    """Tell those who still wait that nothing of theirs was stored."""
+    for parcel in parcels:
+        if not parcel.done.done():
+            said = str(error) if isinstance(error, _OURS) else type(error).__name__
+            parcel.done.set_exception(StoreError(said))

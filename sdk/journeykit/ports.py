@@ -1,0 +1,416 @@
+"""What the runtime needs of the world, as protocols of three methods or fewer.
+
+One class may keep several of them, as the SQLite store does. All of them keep the
+promises of their contract suites in `journeykit.testing`. Instants are milliseconds since the
+epoch, UTC; every method may be called from any thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from journeykit.engine.commands import Command
+from journeykit.engine.customer import Customer
+from journeykit.engine.stimuli import Stimulus
+
+
+class Change(msgspec.Struct, frozen=True, gc=False):
+    """What a batch of reactions made of one customer.
+
+    Attributes:
+        before: The document that was loaded; None: there was none.
+        after: The document to be stored.
+        commands: What was decided to do.
+        lines: The decisions, as lines of JSON.
+    """
+
+    before: Customer | None
+    after: Customer
+    commands: tuple[Command, ...] = ()
+    lines: bytes = b""
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """Something that came in and can't be handled, with the reason.
+
+    Attributes:
+        at: When it was given up.
+        door: Where it came in: `http`, `run`, `inbox`, `outbox`.
+        reason: Why, in words for a person.
+        customer: Whom it is about, if that can be told.
+        kind: The kind of stimulus or command, so that it can be tried again; empty if
+            it could not even be read.
+        body: What came in: a stimulus or command as `encoded`, else the raw bytes.
+        id: Its number in the store; 0: not stored yet.
+    """
+
+    at: int
+    door: str
+    reason: str
+    customer: str
+    kind: str
+    body: bytes
+    id: int = 0
+
+
+class Along(msgspec.Struct, frozen=True):
+    """What is stored with a commit, or not at all.
+
+    Attributes:
+        handled: Inbox entries that are done with this commit.
+        dead: What can't be handled.
+        bookmark: A reader's name, and how far it has read with this commit.
+        lines: Decisions that changed no document.
+    """
+
+    handled: tuple[int, ...] = ()
+    dead: tuple[DeadLetter, ...] = ()
+    bookmark: tuple[str, str] | None = None
+    lines: bytes = b""
+
+
+NOTHING = Along()
+
+
+class CustomerStore(Protocol):
+    """The documents, with what was decided about them."""
+
+    def load(self, ids: Sequence[str]) -> Mapping[str, Customer]:
+        """Return the documents that there are, by id.
+
+        Raises:
+            StoreError: One can't be read, for example because a later release wrote it.
+        """
+        ...
+
+    def commit(
+        self, changes: Sequence[Change], *, along: Along = NOTHING
+    ) -> Collection[str]:
+        """Store changes, each whole: document, wake-up, commands and decisions.
+
+        A change is refused if the stored revision is no longer `before.revision`.
+
+        Returns:
+            The customers whose change was refused. The other changes are stored; `along` is
+            stored only if none was refused.
+
+        Raises:
+            StoreError: Nothing of it was stored.
+        """
+        ...
+
+    def due(self, before: int, limit: int) -> Sequence[tuple[int, str]]:
+        """Return whose `next_due` is at or before an instant, and when, earliest first."""
+        ...
+
+
+class Scan(Protocol):
+    """All customers, in an order that stays, for jobs that visit everybody."""
+
+    def scan(self, after: str, limit: int) -> Sequence[Customer]:
+        """Return the customers behind an id (empty: from the start), by id."""
+        ...
+
+
+class Inbox(Protocol):
+    """Stimuli that are to be handled, by whoever handles them; `Along.handled` ends one."""
+
+    def put(self, stimuli: Sequence[Stimulus]) -> None:
+        """Keep stimuli until they are handled."""
+        ...
+
+    def pending(self, limit: int) -> Sequence[tuple[int, Stimulus]]:
+        """Return the oldest, each with its number."""
+        ...
+
+
+class Task(msgspec.Struct, frozen=True):
+    """A command that was claimed: nobody else is handed it before the lease runs out.
+
+    Attributes:
+        id: Its number in the store.
+        command: What to do.
+        attempts: How often it was handed over before.
+        lapsed: Whether it was claimed before and nobody said what came of it, so that it
+            may have been done.
+        reserved: Whether it has its slot of the pace already.
+    """
+
+    id: int
+    command: Command
+    attempts: int = 0
+    lapsed: bool = False
+    reserved: bool = False
+
+
+Outcome = Literal["sent", "failed", "uncertain", "returned", "again"]
+"""What came of a task. All but `again` are final; `returned` went back to the customer."""
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """What came of a task.
+
+    Attributes:
+        id: The task's number.
+        outcome: What came of it.
+        at: When; for `again`, when it is to be claimed again.
+        attempts: How often it was handed over so far.
+        reason: Why it was not sent, as a word or in words.
+        provider_id: The provider's own id of a message.
+        reserved: For `again`: whether it keeps its slot of the pace.
+    """
+
+    id: int
+    outcome: Outcome
+    at: int
+    attempts: int = 0
+    reason: str = ""
+    provider_id: str = ""
+    reserved: bool = False
+
+
+class Outbox(Protocol):
+    """Committed commands, until it is known what came of them."""
+
+    def take(self, now: int, limit: int, *, lease_until: int) -> Sequence[Task]:
+        """Claim what is due, oldest due first, until the lease runs out."""
+        ...
+
+    def settle(
+        self, settled: Sequence[Settled], *, reports: Sequence[Stimulus] = ()
+    ) -> None:
+        """Write down what came of tasks, and put reports into the inbox, all or nothing.
+
+        A final outcome is kept as a `Delivery` for 30 days, and counted for its journey.
+        """
+        ...
+
+    def backlog(self) -> Mapping[str, int]:
+        """Return how many commands wait: `due`, the earliest due instant, and `waiting`."""
+        ...
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """What became of one message or call, as far as it is known.
+
+    Attributes:
+        id: The delivery's id, or the call's.
+        customer: Whose.
+        channel: The channel's name, or the action's.
+        journey: The journey, and below its version, step, run and template.
+        version: See `journey`.
+        step: See `journey`.
+        enrollment: See `journey`.
+        template: See `journey`.
+        outcome: `sent`, `failed` or `uncertain`; `returned` if it went back.
+        at: When that was.
+        reason: Why it was not sent.
+        provider_id: The provider's own id.
+        test: Whether it is test traffic.
+    """
+
+    id: str
+    customer: str
+    channel: str
+    journey: str
+    version: int
+    step: str
+    enrollment: str
+    template: str
+    outcome: str
+    at: int
+    reason: str = ""
+    provider_id: str = ""
+    test: bool = False
+
+
+class Deliveries(Protocol):
+    """What became of messages."""
+
+    def find(self, ids: Sequence[str]) -> Mapping[str, Delivery]:
+        """Return the deliveries that are known, by id."""
+        ...
+
+    def tallies(self) -> Mapping[str, tuple[int, int]]:
+        """Return how many deliveries of each journey succeeded and failed, for breakers."""
+        ...
+
+    def reset_tallies(self, journeys: Collection[str]) -> None:
+        """Count from 0 again."""
+        ...
+
+
+class Claims(Protocol):
+    """What must be exact across customers: the first N, one per address."""
+
+    def claim(self, key: str, holder: str, limit: int, *, at: int) -> int:
+        """Claim one of `limit` places of a key; the same holder again gets the same one.
+
+        Returns:
+            The place, from 1; 0 if all are taken by others.
+        """
+        ...
+
+
+class Slots(Protocol):
+    """Rates across processes: one row a lane, one update a batch."""
+
+    def reserve(
+        self, lane: str, slots: int, *, interval_us: int, burst: int, now_us: int
+    ) -> int:
+        """Reserve slots of a lane, `interval_us` apart, up to `burst` of them at once.
+
+        Returns:
+            The instant of the first one, microseconds; `now_us` or later. The generic cell
+            rate algorithm (ITU-T I.371).
+        """
+        ...
+
+
+class CatalogDocument(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A published catalog: everything that decides beside the customer.
+
+    Attributes:
+        revision: Counts publishes and changes of state.
+        at: When it was published.
+        release: The release of journeykit that wrote it.
+        journeys: Plan documents: of each journey the live version and those before it.
+        policies: The plan document of the policies.
+        states: What operators, breakers and the workspace say: journey to state.
+        reasons: Why a journey is in its state: journey to words.
+        fingerprints: Journey to the fingerprint of what its author wrote, live version.
+        note: What changed, in words.
+        schema: The shape of this document.
+    """
+
+    revision: int
+    at: int
+    release: str
+    journeys: list[dict[str, Any]]
+    policies: dict[str, Any]
+    states: dict[str, str] = {}
+    reasons: dict[str, str] = {}
+    fingerprints: dict[str, str] = {}
+    note: str = ""
+    schema: int = 1
+
+
+class Catalogs(Protocol):
+    """The published catalogs; the newest one counts."""
+
+    def revision(self) -> int:
+        """Return the newest revision; 0: nothing is published. Cheap, asked all the time."""
+        ...
+
+    def current(self) -> CatalogDocument | None:
+        """Return the newest catalog.
+
+        Raises:
+            StoreError: It was written by a later release.
+        """
+        ...
+
+    def publish(self, catalog: CatalogDocument) -> None:
+        """Make a catalog the newest one, if its revision is the next.
+
+        Raises:
+            StaleCatalog: Somebody else has published in between; nothing is changed.
+        """
+        ...
+
+
+class DeadLetters(Protocol):
+    """What could not be handled, until somebody looks."""
+
+    def bury(self, letters: Sequence[DeadLetter]) -> None:
+        """Keep letters."""
+        ...
+
+    def dead(self, after: int, limit: int) -> Sequence[DeadLetter]:
+        """Return letters behind a number, by number."""
+        ...
+
+    def revive(self, ids: Sequence[int], *, into: Sequence[Stimulus]) -> None:
+        """Remove letters and put stimuli into the inbox, all or nothing."""
+        ...
+
+
+class Journal(Protocol):
+    """Decisions that are committed and not yet in the log's files."""
+
+    def journal(self, limit: int) -> Sequence[tuple[int, bytes]]:
+        """Return blocks of lines in the order of their commits, each with its number."""
+        ...
+
+    def forget(self, until: int) -> None:
+        """Remove the blocks up to a number: they are in the files."""
+        ...
+
+
+class Job(msgspec.Struct, frozen=True):
+    """A visit of many customers, which goes on where it stopped.
+
+    Attributes:
+        id: Its number; 0: not stored yet.
+        reason: Why: `resume`, `stop`, `publish`, `enroll`, `remove`.
+        journey: Whom it concerns: those who run in this journey.
+        cursor: How far it has come; the last customer's id, or a line of `people`.
+        visited: How many customers were visited so far.
+        done: Whether it is over.
+        started_at: When it began.
+        people: For `enroll` and `remove`: whom, as lines of JSON; else empty.
+    """
+
+    id: int
+    reason: str
+    journey: str
+    cursor: str = ""
+    visited: int = 0
+    done: bool = False
+    started_at: int = 0
+    people: bytes = b""
+
+
+class Jobs(Protocol):
+    """Visit jobs, kept so that they survive whoever runs them."""
+
+    def save(self, job: Job) -> Job:
+        """Store a new job (id 0) or how far one has come; return it with its number."""
+        ...
+
+    def unfinished(self) -> Sequence[Job]:
+        """Return the jobs that are not done, oldest first."""
+        ...
+
+
+class Bookmarks(Protocol):
+    """How far readers have read; `Along.bookmark` writes one."""
+
+    def bookmark(self, reader: str) -> str | None:
+        """Return how far a reader has read; None: it has not begun."""
+        ...
+
+
+class Store(
+    CustomerStore,
+    Scan,
+    Inbox,
+    Outbox,
+    Deliveries,
+    Claims,
+    Slots,
+    Catalogs,
+    DeadLetters,
+    Journal,
+    Jobs,
+    Bookmarks,
+    Protocol,
+):
+    """All of it in one place, as an embedded store keeps it."""
+
+    def close(self) -> None:
+        """Let go of files and locks; nothing may be asked afterwards."""
+        ...

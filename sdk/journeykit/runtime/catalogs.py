@@ -1,0 +1,351 @@
+"""The newest published catalog, compiled; and what the next one is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, NamedTuple, Protocol
+
+from msgspec.structs import replace
+
+from journeykit.engine.catalog import Catalog, State
+from journeykit.engine.guards import ChannelRules
+from journeykit.engine.steps import Call, Send
+from journeykit.errors import (
+    DefinitionError,
+    StaleCatalog,
+    UnknownAction,
+    UnknownChannel,
+)
+from journeykit.ports import CatalogDocument, Catalogs
+
+NOTHING_PUBLISHED = "nothing is published yet; publish a workspace: journeykit publish"
+_RACES = 5  # lost to other publishers
+
+
+def release() -> str:
+    """The release of journeykit that runs here."""
+    try:
+        return version("journeykit")
+    except PackageNotFoundError:  # run from a bundle that was stripped of metadata
+        return "unknown"
+
+
+class LiveCatalog:
+    """The newest catalog, compiled once a revision. Any thread may ask.
+
+    Attributes:
+        document: What it was compiled from.
+    """
+
+    def __init__(
+        self,
+        catalogs: Catalogs,
+        *,
+        channels: Mapping[str, ChannelRules],
+        actions: Collection[str] = (),
+    ) -> None:
+        """Compile nothing yet.
+
+        Args:
+            catalogs: Where they are published.
+            channels: The pure parts of the channels that are carried here.
+            actions: The actions that are provided here.
+        """
+        self._catalogs = catalogs
+        self._channels = channels
+        self._actions = frozenset(actions)
+        self._catalog: Catalog | None = None
+        self._lock = threading.Lock()
+        self.document: CatalogDocument | None = None
+
+    def __call__(self) -> Catalog:
+        """Return the newest catalog.
+
+        Raises:
+            DefinitionError: Nothing is published, or this process can't run it.
+            StoreError: It can't be read.
+        """
+        catalog = self._catalog
+        if catalog is not None and catalog.revision == self._catalogs.revision():
+            return catalog
+        with self._lock:
+            return self._loaded()
+
+    def _loaded(self) -> Catalog:
+        document = self._catalogs.current()
+        if document is None:
+            raise DefinitionError(NOTHING_PUBLISHED)
+        if self._catalog is None or self._catalog.revision != document.revision:
+            try:
+                catalog = self._compiled(document)
+            except DefinitionError as error:
+                raise DefinitionError(
+                    f"catalog revision {document.revision}, published by journeykit "
+                    f"{document.release}, can't run here: {error}"
+                ) from error
+            self._catalog, self.document = catalog, document
+        return self._catalog
+
+    def _compiled(self, document: CatalogDocument) -> Catalog:
+        catalog = compiled(document, channels=self._channels)
+        # Of the live versions only: what a version before it sends that nobody carries
+        # any more waits at its customer, and must not keep all others from running.
+        for plan in catalog.live.values():
+            if catalog.state_of(plan.id) in ("closed", "stopped"):
+                continue  # nobody enters it any more
+            for step in plan.steps.values():
+                if isinstance(step, Send):
+                    for name in step.channels:
+                        if name not in self._channels:
+                            raise UnknownChannel(
+                                f"nobody carries channel {name!r}, which step "
+                                f"{step.id!r} of journey {plan.id!r} (version "
+                                f"{plan.version}) uses; install who does, or say who "
+                                f"does, in journeykit.toml under [channels]: {name} = "
+                                '"console"'
+                            )
+                elif isinstance(step, Call) and step.action not in self._actions:
+                    raise UnknownAction(
+                        f"nobody provides action {step.action!r}, which step "
+                        f"{step.id!r} of journey {plan.id!r} (version {plan.version}) "
+                        "calls; install who does"
+                    )
+        return catalog
+
+
+def compiled(
+    document: CatalogDocument, *, channels: Mapping[str, ChannelRules]
+) -> Catalog:
+    """Compile a published catalog.
+
+    Raises:
+        DefinitionError: It is damaged, or of a release that knows more than this one.
+    """
+    states: dict[str, State] = {}
+    for journey, state in document.states.items():
+        if state not in ("paused", "stopped", "draft", "closed"):
+            raise DefinitionError(
+                f"journey {journey!r} is in state {state!r:.40}, which this release "
+                "doesn't know"
+            )
+        states[journey] = state  # type: ignore[assignment]
+    return Catalog.compile(
+        document.journeys,
+        policies=document.policies,
+        channels=channels,
+        states=states,
+        revision=document.revision,
+    )
+
+
+class Draft(NamedTuple):
+    """What somebody wants to publish.
+
+    Attributes:
+        journeys: Plan documents by journey, of their authors' versions.
+        fingerprints: What tells two versions of a journey apart, by journey.
+        policies: The plan document of the policies.
+        states: Journeys that are not simply live, as the workspace says.
+    """
+
+    journeys: Mapping[str, Mapping[str, Any]]
+    fingerprints: Mapping[str, str]
+    policies: Mapping[str, Any]
+    states: Mapping[str, str] = {}
+
+
+class Published(NamedTuple):
+    """The next catalog, and what is new in it.
+
+    Attributes:
+        document: What to publish; its revision is the next one.
+        added: Journeys that were not there: journey to version.
+        changed: Journeys with a new version: journey to it.
+        closed: Journeys that are no longer in the workspace.
+        policies: Whether the policies have changed.
+        states: Journeys whose state is another one now.
+    """
+
+    document: CatalogDocument
+    added: Mapping[str, int]
+    changed: Mapping[str, int]
+    closed: Sequence[str]
+    policies: bool
+    states: Mapping[str, str]
+
+    @property
+    def is_new(self) -> bool:
+        """Whether anything differs from what is published."""
+        return bool(
+            self.added or self.changed or self.closed or self.policies or self.states
+        )
+
+
+OPERATED = ("paused", "stopped")
+"""States that an operator or a breaker may have set, which a publish leaves alone."""
+
+
+def next_catalog(
+    current: CatalogDocument | None,
+    draft: Draft,
+    *,
+    at: int,
+    note: str = "",
+    in_use: Collection[tuple[str, int]] | None = None,
+) -> Published:
+    """Say what publishing a draft makes of the current catalog, with `pin`.
+
+    Whoever is in flight stays on the version they entered; a journey whose fingerprint
+    differs from the live one gets the next version number, or its author's if that is
+    higher. A journey that is no longer there is closed: nobody enters, runs go on.
+
+    Args:
+        current: The newest catalog; None: there is none.
+        draft: What is to be live.
+        at: When, milliseconds.
+        note: What changed, in the publisher's words.
+        in_use: Journeys and versions that somebody runs on; others that were not live
+            until now are left out. None: all are kept.
+    """
+    known = current or CatalogDocument(0, at, "", [], {})
+    live = _live(known)
+    plans = [
+        plan
+        for plan in known.journeys
+        if in_use is None
+        or live[plan["id"]] == plan["version"]
+        or (plan["id"], plan["version"]) in in_use
+    ]
+    added: dict[str, int] = {}
+    changed: dict[str, int] = {}
+    for id, plan in draft.journeys.items():
+        if id in live and known.fingerprints.get(id) == draft.fingerprints[id]:
+            continue
+        number = max(plan["version"], live[id] + 1) if id in live else plan["version"]
+        (changed if id in live else added)[id] = number
+        plans.append({**plan, "version": number})
+    gone = live.keys() - draft.journeys.keys()
+    states = {
+        id: state
+        for id, state in known.states.items()
+        if state in OPERATED and known.reasons.get(id) != _BY_WORKSPACE
+    }
+    reasons = {id: known.reasons[id] for id in states if id in known.reasons}
+    for id, state in draft.states.items():
+        if id not in states and id in draft.journeys and state != "live":
+            states[id], reasons[id] = state, _BY_WORKSPACE
+    for id in gone:
+        if states.get(id) != "stopped":
+            states[id], reasons[id] = "closed", "no longer in the workspace"
+    document = CatalogDocument(
+        revision=known.revision + 1,
+        at=at,
+        release=release(),
+        journeys=plans,
+        policies=dict(draft.policies),
+        states=states,
+        reasons=reasons,
+        fingerprints={**known.fingerprints, **draft.fingerprints},
+        note=note,
+    )
+    return Published(
+        document,
+        added,
+        changed,
+        closed=sorted(id for id in gone if known.states.get(id) != "closed"),
+        policies=document.policies != known.policies,
+        states={
+            id: states.get(id, "live")
+            for id in sorted(states.keys() | known.states.keys())
+            if states.get(id) != known.states.get(id) and id not in gone
+        },
+    )
+
+
+_BY_WORKSPACE = "journeykit.toml"
+
+
+def has_old_versions(document: CatalogDocument) -> bool:
+    """Whether a catalog holds versions that nobody enters any more."""
+    return len(document.journeys) > len(_live(document))
+
+
+def _live(document: CatalogDocument) -> dict[str, int]:
+    """The newest version of each journey."""
+    live: dict[str, int] = {}
+    for plan in document.journeys:
+        live[plan["id"]] = max(plan["version"], live.get(plan["id"], 0))
+    return live
+
+
+def with_state(
+    current: CatalogDocument, journey: str, state: str, *, at: int, reason: str
+) -> CatalogDocument:
+    """The next catalog, in which one journey is in another state.
+
+    Raises:
+        DefinitionError: There is no such journey, or it is in no state for that.
+    """
+    known = _live(current)
+    if journey not in known:
+        raise DefinitionError(
+            f"no journey {journey!r} is published; there are "
+            f"{', '.join(map(repr, sorted(known))) or 'none'}"
+        )
+    if current.states.get(journey) == "closed" and state != "stopped":
+        raise DefinitionError(
+            f"journey {journey!r} is closed: the workspace that was published last "
+            "doesn't hold it; publish one that does"
+        )
+    states = {id: old for id, old in current.states.items() if id != journey}
+    reasons = {id: old for id, old in current.reasons.items() if id != journey}
+    if state != "live":
+        states[journey], reasons[journey] = state, reason
+    return replace(
+        current,
+        revision=current.revision + 1,
+        at=at,
+        release=release(),
+        states=states,
+        reasons=reasons,
+        note=f"{journey}: {state}" + (f", {reason}" if reason else ""),
+    )
+
+
+class Operated(Catalogs, Protocol):
+    """Where catalogs are, and the counts that breakers go by."""
+
+    def reset_tallies(self, journeys: Collection[str]) -> None:
+        """Count from 0 again."""
+        ...
+
+
+def set_state(
+    store: Operated, journey: str, state: State, *, now: int, reason: str
+) -> CatalogDocument:
+    """Pause, resume or stop a journey; whoever waits for it is not visited yet.
+
+    Returns:
+        The catalog that is live then; the one that was if it said so already.
+
+    Raises:
+        DefinitionError: There is no such journey, or nothing is published.
+        StaleCatalog: Others publish all the time.
+    """
+    for _ in range(_RACES):
+        current = store.current()
+        if current is None:
+            raise DefinitionError(NOTHING_PUBLISHED)
+        document = with_state(current, journey, state, at=now, reason=reason)
+        if current.states.get(journey, "live") == state:
+            return current
+        if state == "live":  # before, so that a live one never has the old counts
+            store.reset_tallies([journey])
+        try:
+            store.publish(document)
+        except StaleCatalog:
+            continue
+        return document
+    raise StaleCatalog("somebody else publishes all the time; try again")

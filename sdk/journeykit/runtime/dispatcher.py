@@ -1,0 +1,896 @@
+"""The dispatcher: committed commands go to channels and actions, and come back settled.
+
+A command is claimed under a lease before anybody outside sees it, and settled when it is
+known what came of it. If the process dies in between, the lease runs out, and the command
+is *uncertain*: a provider that honors the delivery id is asked again with the same one;
+otherwise the channel's own choice holds, to `resend` it or to `hold` it.
+
+What can't go now is put off: for its slot of the pace, until a provider is up again, for
+the next attempt. What can't go within a quarter of an hour, or before quiet hours begin,
+returns to the customer, where it passes the guards again.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext, suppress
+from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
+
+from msgspec.structs import replace
+
+from journeykit.channels import (
+    Action,
+    ActionCall,
+    CallFailed,
+    CallOutcome,
+    Channel,
+    Completed,
+    Message,
+    Receipt,
+    Rejected,
+    RetryAfter,
+    Sent,
+)
+from journeykit.engine.calendar import to_datetime
+from journeykit.engine.catalog import Catalog
+from journeykit.engine.commands import CallAction, PublishEvent, SendMessage
+from journeykit.engine.stimuli import Returned, ReturnReason, Stimulus
+from journeykit.happened import Delivered
+from journeykit.model.events import (
+    CALL_COMPLETED,
+    CALL_FAILED,
+    MESSAGE_FAILED,
+    Event,
+)
+from journeykit.observers import Observers
+from journeykit.ports import (
+    Catalogs,
+    Claims,
+    Deliveries,
+    Outbox,
+    Settled,
+    Slots,
+    Task,
+)
+from journeykit.runtime.answers import outcomes_in, receipts_in
+from journeykit.runtime.breaker import ChannelBreaker, trips
+from journeykit.runtime.catalogs import set_state
+from journeykit.runtime.retries import ATTEMPTS, HORIZON_MS, MINUTE_MS, backoff
+
+_log = logging.getLogger("journeykit.dispatcher")
+
+LEASE_MS = 10 * MINUTE_MS
+"""How long a claimed command is nobody else's. A channel's `send` must be done within
+half of it."""
+
+_HAND_OVER_S = LEASE_MS / 2000  # then nothing more is handed over under this lease
+_CLAIMED = 1000  # commands at once
+_HALTED = ("paused", "stopped")  # states of a journey that sends nothing
+_SETTLE = 100  # outcomes written at once, where a second message does no harm
+
+T = TypeVar("T")
+B = TypeVar("B")
+R = TypeVar("R")
+A = TypeVar("A")
+
+MESSAGE_SENT = "message.sent"
+MESSAGE_UNCERTAIN = "message.uncertain"
+
+
+class Outgoing(Outbox, Deliveries, Slots, Claims, Catalogs, Protocol):
+    """What the dispatcher needs of a store."""
+
+
+Publish = Callable[[Sequence[PublishEvent]], None]
+"""Hands events to the outside; raising means that none of them was."""
+
+
+class Dispatcher:
+    """Hands over what was decided. One of them a process; the store keeps them apart."""
+
+    def __init__(
+        self,
+        store: Outgoing,
+        catalog: Callable[[], Catalog],
+        *,
+        channels: Mapping[str, Channel],
+        actions: Mapping[str, Action] | None = None,
+        publish: Publish | None = None,
+        observers: Observers | None = None,
+        workers: int = 1,
+    ) -> None:
+        """Join the parts.
+
+        Args:
+            store: Where commands wait.
+            catalog: Returns the newest catalog.
+            channels: Who carries each channel that journeys name.
+            actions: Who does what Call steps name.
+            publish: Takes events that journeys publish.
+            observers: Plugins that look at deliveries.
+            workers: How many batches of one channel go at the same time.
+        """
+        self._store = store
+        self._catalog = catalog
+        self._channels = channels
+        self._actions = dict(actions or {})
+        for action in self._actions.values():
+            action.claims = store
+        self._publish = publish
+        self._observers = observers if observers and observers.want_deliveries else None
+        self._workers = workers
+        self._most = _most_at_once(channels.values(), workers)
+        self._breakers: defaultdict[str, ChannelBreaker] = defaultdict(ChannelBreaker)
+
+    def deliver(
+        self, now: int, *, virtual: bool = False, limit: int | None = None
+    ) -> int:
+        """Hand over what is due; return how many commands that was.
+
+        Args:
+            now: The clock, milliseconds.
+            virtual: Whether it is the event clock, which jumps from batch to batch: by
+                it nothing that was released in time comes too late.
+            limit: The most commands to claim at once; if a channel is not idempotent,
+                no more than are handed over at once if not given: what is claimed when
+                the process dies is uncertain.
+
+        Raises:
+            StoreError: What was not handed over waits as before. Of the rest it may be
+                unknown what came of it: that lapses with its lease, and is asked then.
+        """
+        most = self._most if limit is None else limit
+        tasks = self._store.take(now, most, lease_until=now + LEASE_MS)
+        if not tasks:
+            return 0
+        claimed = _Round(self, tasks, now, virtual=virtual)
+        try:
+            claimed.run(self._catalog())
+        except BaseException:
+            claimed.give_back()
+            raise
+        return len(tasks)
+
+    @property
+    def open_breakers(self) -> Sequence[str]:
+        """The channels that are not asked at present."""
+        return sorted(name for name, one in self._breakers.items() if one.is_open)
+
+
+def _most_at_once(channels: Iterable[Channel], workers: int) -> int:
+    """How many commands to claim at once."""
+    careful = [c.capabilities for c in channels if not c.capabilities.idempotent]
+    return min([_CLAIMED, *(workers * able.batch_size for able in careful)])
+
+
+class _Lane(NamedTuple):
+    """Where messages or calls queue for one carrier."""
+
+    name: str
+    test: bool
+
+
+class _Handed(NamedTuple, Generic[A]):
+    """What came of handing a batch over.
+
+    Attributes:
+        answers: One for each that was handed over, by its id.
+        halted: The journeys that were halted by then: theirs was not handed over.
+    """
+
+    answers: Mapping[str, A]
+    halted: Collection[str]
+
+
+class _Round:
+    """What was claimed at once, on its way."""
+
+    _catalog: Catalog
+
+    def __init__(
+        self, dispatcher: Dispatcher, tasks: Sequence[Task], now: int, *, virtual: bool
+    ) -> None:
+        self._own = dispatcher
+        self._virtual = virtual
+        self._store = dispatcher._store
+        self._now = now
+        self._started = time.monotonic()
+        self._settled: list[Settled] = []
+        self._reports: list[Stimulus] = []
+        self._told: list[Delivered] = []
+        # Whoever lapsed may have been asked about: that counts, or it never ended.
+        self._tasks = {
+            task.id: replace(task, attempts=task.attempts + task.lapsed)
+            for task in tasks
+        }
+        self._asked: set[int] = set()  # others may know of these by now
+        self._is_over = False
+        self._lock = threading.Lock()
+        self._failed: set[str] = set()
+
+    def run(self, catalog: Catalog) -> None:
+        """Send all of it, and settle."""
+        self._catalog = catalog
+        messages: dict[_Lane, list[tuple[Task, SendMessage]]] = {}
+        calls: dict[_Lane, list[tuple[Task, CallAction]]] = {}
+        events: list[tuple[Task, PublishEvent]] = []
+        for task in tuple(self._tasks.values()):
+            match task.command:
+                case SendMessage() as message:
+                    lane = _Lane(message.channel, message.test)
+                    messages.setdefault(lane, []).append((task, message))
+                case CallAction() as call:
+                    lane = _Lane(call.action, call.test)
+                    calls.setdefault(lane, []).append((task, call))
+                case PublishEvent() as event:
+                    events.append((task, event))
+        for lane, sends in messages.items():
+            self._send(lane, sends)
+        for lane, waiting in calls.items():
+            self._call(lane, waiting)
+        if events:
+            self._published(events)
+        self._settle()
+        self._break_journeys()
+
+    def give_back(self) -> None:
+        """Let go of what nobody was asked about, so that it isn't taken for uncertain."""
+        with self._lock:
+            self._is_over = True
+        known = {one.id for one in self._settled}
+        back = [
+            Settled(id, "again", self._now, task.attempts, reserved=task.reserved)
+            for id, task in self._tasks.items()
+            if id not in self._asked and id not in known
+        ]
+        # Apart, since what is known may be what can't be stored.
+        with suppress(Exception):  # then it lapses
+            self._settle()
+        self._settled, self._reports, self._told = back, [], []
+        with suppress(Exception):
+            self._settle()
+
+    def _halted(self, journeys: Iterable[str], states: Collection[str]) -> set[str]:
+        """Which of these journeys are in one of these states by now.
+
+        An operator who pauses a journey doesn't wait for what was claimed before. Asked
+        by several threads at once.
+        """
+        state_of = self._own._catalog().state_of
+        return {journey for journey in {*journeys} if state_of(journey) in states}
+
+    def _asks(self, batch: Sequence[tuple[Task, object]]) -> bool:
+        """Note that a batch is handed over now; False: it may not be any more."""
+        with self._lock:
+            if not self._is_over:
+                self._asked.update([task.id for task, _ in batch])
+            return not self._is_over
+
+    # --- messages --------------------------------------------------------------------
+
+    def _send(self, lane: _Lane, sends: Sequence[tuple[Task, SendMessage]]) -> None:
+        """Hand over the messages of one channel, as far as they may go now."""
+        channel = self._own._channels.get(lane.name)
+        if channel is not None and lane.test:
+            channel = channel.mock()
+        ready = [
+            (task, message)
+            for task, message in sends
+            if self._may_go(task, message, channel)
+        ]
+        if channel is None or not ready:
+            return
+        breaker = self._own._breakers[lane.name]
+        reopens = None if lane.test else breaker.opens_at(self._now)
+        if reopens is not None:
+            for task, message in ready:
+                self._put_off(task, message, reopens, "breaker")
+            return
+        if not lane.test:
+            ready = self._paced(lane.name, channel.capabilities.rate, ready)
+        size = channel.capabilities.batch_size
+        if breaker.is_open:  # a probe: one batch finds out for all
+            for task, message in ready[size:]:
+                self._put_off(task, message, self._now + MINUTE_MS, "breaker")
+            ready = ready[:size]
+        careful = not channel.capabilities.idempotent
+        for batch, handed in self._handed(channel, _cut(ready, size), breaker):
+            if handed is None:
+                self._not_asked(batch, breaker)
+                continue
+            asked = []
+            for task, message in batch:
+                if message.journey in handed.halted:
+                    self._return(task, message, self._now, "paused")
+                else:
+                    asked.append((task, message))
+            outages = self._received(channel, asked, handed.answers)
+            if not lane.test:
+                was_open = breaker.is_open
+                breaker.answered(
+                    outages=outages, answers=len(asked) - outages, now=self._now
+                )
+                if breaker.is_open and not was_open:
+                    _log.warning("channel %r is down, and rests for a while", lane.name)
+                elif was_open and not breaker.is_open:
+                    _log.info("channel %r answers again", lane.name)
+            if careful or len(self._settled) >= _SETTLE:
+                self._settle()
+
+    def _may_go(
+        self, task: Task, message: SendMessage, channel: Channel | None
+    ) -> bool:
+        """Whether a message may be handed over; if not, it is settled here."""
+        if task.lapsed and channel is not None:
+            able = channel.capabilities
+            holds = not able.idempotent and able.on_uncertain == "hold"
+            if holds or task.attempts + message.attempts >= ATTEMPTS:
+                self._end(task, "uncertain", "lapsed", attempts=task.attempts)
+                return False
+        if self._catalog.state_of(message.journey) in _HALTED:
+            self._return(task, message, self._now, "paused")
+            return False
+        if self._is_late(message, self._now):
+            self._return(task, message, self._now, "late")
+            return False
+        if channel is None:
+            _log.error("nobody carries channel %r any more", message.channel)
+            until = self._now + backoff(message.delivery_id, 4)
+            self._put_off(task, message, until, "no_channel")
+            return False
+        return True
+
+    def _handed(
+        self,
+        channel: Channel,
+        batches: Sequence[Sequence[tuple[Task, SendMessage]]],
+        breaker: ChannelBreaker,
+    ) -> Iterator[tuple[Sequence[tuple[Task, SendMessage]], _Handed[Receipt] | None]]:
+        """Hand batches over, and yield each with what came of it; None: it was not."""
+        probes = breaker.is_open
+
+        def hand_over(
+            batch: Sequence[tuple[Task, SendMessage]],
+        ) -> _Handed[Receipt] | None:
+            if breaker.is_open and not probes:
+                return None
+            if time.monotonic() - self._started > _HAND_OVER_S:
+                return None  # the lease won't last until it answers
+            try:
+                halted = self._halted((one.journey for _, one in batch), _HALTED)
+            except Exception as error:  # noqa: BLE001 - the next round tells of it
+                _log.warning("the catalog can't be read: %s", type(error).__name__)
+                return None
+            going = [pair for pair in batch if pair[1].journey not in halted]
+            if not going:
+                return _Handed({}, halted)
+            if not self._asks(going):
+                return None
+            asked = [message.delivery_id for _, message in going]
+            try:
+                answer = channel.send([message_of(message) for _, message in going])
+                return _Handed(receipts_in(answer, asked), halted)
+            except Exception as error:  # noqa: BLE001 - the channel's word for: out of reach
+                _log.warning(
+                    "channel %r is out of reach: %s", channel.name, type(error).__name__
+                )
+                return _Handed(receipts_in((), asked), halted)
+
+        yield from self._at_once(hand_over, batches)
+
+    def _received(
+        self,
+        channel: Channel,
+        batch: Sequence[tuple[Task, SendMessage]],
+        receipts: Mapping[str, Receipt],
+    ) -> int:
+        """Settle a batch by its receipts; return how many of them tell of an outage."""
+        outages = 0
+        for task, message in batch:
+            receipt = receipts[message.delivery_id]
+            attempts = task.attempts + message.attempts + 1
+            match receipt:
+                case Sent(provider_id=provider_id):
+                    self._end(task, "sent", provider_id=provider_id)
+                case RetryAfter(seconds=seconds):
+                    outages += 1
+                    asked = round(seconds * 1000)
+                    # The first time the provider knows best, if it says; then we do.
+                    own = backoff(message.delivery_id, attempts)
+                    own = 0 if attempts == 1 and asked else own
+                    self._again(task, message, self._now + max(asked, own), attempts)
+                case Rejected(reason=reason):
+                    self._end(task, "failed", reason)
+                case _:
+                    outages += 1
+                    sure = channel.capabilities.idempotent
+                    if sure or channel.capabilities.on_uncertain == "resend":
+                        until = self._now + backoff(message.delivery_id, attempts)
+                        self._again(task, message, until, attempts)
+                    else:
+                        self._end(task, "uncertain", receipt.reason)
+        return outages
+
+    def _not_asked(
+        self, batch: Sequence[tuple[Task, SendMessage]], breaker: ChannelBreaker
+    ) -> None:
+        """Put off what was claimed and never handed over."""
+        until = self._now + (MINUTE_MS if breaker.is_open else 0)
+        for task, message in batch:
+            # Its slot of the pace is due now: whoever goes at once keeps it.
+            reserved = task.reserved or not breaker.is_open
+            self._put_off(task, message, until, "breaker", reserved=reserved)
+
+    def _again(
+        self, task: Task, message: SendMessage, until: int, attempts: int
+    ) -> None:
+        """Try again, if that has not been done often enough."""
+        if attempts >= ATTEMPTS:
+            self._end(task, "failed", "gave_up")
+        else:
+            self._put_off(
+                task, message, until, "retry", attempts=attempts - message.attempts
+            )
+
+    def _put_off(
+        self,
+        task: Task,
+        message: SendMessage,
+        until: int,
+        why: ReturnReason,
+        *,
+        attempts: int | None = None,
+        reserved: bool = False,
+    ) -> None:
+        """Let a message wait here or, if that takes too long, at its customer."""
+        so_far = task.attempts if attempts is None else attempts
+        if self._is_late(message, until) or until - self._now > HORIZON_MS:
+            self._return(task, message, until, why, attempts=so_far + message.attempts)
+        else:
+            self._settled.append(
+                Settled(task.id, "again", until, so_far, why, reserved=reserved)
+            )
+            self._tell(task, "again", why, so_far)
+
+    def _is_late(self, message: SendMessage, at: int) -> bool:
+        """Whether a message may not be handed over then without being asked about."""
+        if message.not_after is None or self._virtual:
+            return False
+        return message.not_after <= at
+
+    def _return(
+        self,
+        task: Task,
+        message: SendMessage,
+        until: int,
+        why: ReturnReason,
+        *,
+        attempts: int | None = None,
+    ) -> None:
+        """Give a message back to its customer, where it passes the guards again."""
+        so_far = task.attempts + message.attempts if attempts is None else attempts
+        self._reports.append(
+            Returned(
+                message=replace(message, attempts=so_far),
+                until=until,
+                reason=why,
+                received_at=to_datetime(self._now),
+            )
+        )
+        self._settled.append(Settled(task.id, "returned", self._now, so_far, why))
+        self._tell(task, "returned", why, so_far)
+
+    # --- pace ------------------------------------------------------------------------
+
+    def _paced(
+        self,
+        channel: str,
+        provider_rate: float | None,
+        ready: Sequence[tuple[Task, SendMessage]],
+    ) -> list[tuple[Task, SendMessage]]:
+        """Give each message its slots, of journey and channel; return who goes now."""
+        intervals: dict[str, int] = {}
+        if provider_rate is not None:
+            intervals[f"provider:{channel}"] = math.ceil(1e6 / provider_rate)
+        if (rate := self._catalog.pace.get(channel)) is not None:
+            intervals[f"channel:{channel}"] = rate.interval_us
+        for journey in sorted({message.journey for _, message in ready}):
+            plan = self._catalog.live.get(journey)
+            if plan is not None and plan.pace is not None:
+                intervals[f"journey:{journey}"] = plan.pace.interval_us
+        if not intervals:
+            return list(ready)
+        going = [(task, message) for task, message in ready if task.reserved]
+        asking = [(task, message) for task, message in ready if not task.reserved]
+        slots: dict[int, int | None] = {task.id: self._now for task, _ in asking}
+        for lane, interval in intervals.items():
+            kind, _, name = lane.partition(":")
+            own = [
+                task.id
+                for task, message in asking
+                if slots[task.id] is not None
+                and (kind != "journey" or message.journey == name)
+            ]
+            for id, slot in zip(
+                own, self._slots(lane, interval, len(own)), strict=True
+            ):
+                known = slots[id]
+                late = slot is None or known is None
+                slots[id] = None if late else max(slot or 0, known or 0)
+        for task, message in asking:
+            slot = slots[task.id]
+            if slot is None:
+                self._return(task, message, self._now + HORIZON_MS, "pace")
+            elif slot <= self._now:
+                going.append((task, message))
+            else:
+                self._put_off(task, message, slot, "pace", reserved=True)
+        return going
+
+    def _slots(self, lane: str, interval: int, wanted: int) -> list[int | None]:
+        """Reserve as many slots as there are within the horizon, in order.
+
+        What is due within one second goes at once: to hand over message by message
+        would only make more work of the same rate.
+        """
+        burst = max(1, 1_000_000 // interval)
+        now = self._now * 1000
+        first = self._store.reserve(
+            lane, 0, interval_us=interval, burst=burst, now_us=now
+        )
+        left = now + HORIZON_MS * 1000 - first
+        there = burst if first <= now else 0
+        count = min(wanted, max(0, left // interval + 1) + there)
+        if count:
+            first = self._store.reserve(
+                lane, count, interval_us=interval, burst=burst, now_us=now
+            )
+        slots: list[int | None] = [
+            max(now, first + n * interval) // 1000 for n in range(count)
+        ]
+        return slots + [None] * (wanted - count)
+
+    # --- calls -----------------------------------------------------------------------
+
+    def _call(self, lane: _Lane, waiting: Sequence[tuple[Task, CallAction]]) -> None:
+        """Run one action for everybody who called it."""
+        ready = []
+        for task, call in waiting:
+            if call.expires_at <= self._now:
+                self._end(task, "failed", "expired")
+            else:
+                ready.append((task, call))
+        action = self._own._actions.get(lane.name)
+        if action is None:
+            for task, call in ready:
+                self._call_failed(task, call, "no_action")
+            return
+        if lane.test:
+            try:
+                action = action.mock()
+            except NotImplementedError:
+                for task, call in ready:
+                    self._call_failed(task, call, "no_mock")
+                return
+        if not lane.test and action.rate is not None:
+            ready = self._calls_paced(action.name, action.rate, ready)
+        for batch, handed in self._run(action, _cut(ready, action.batch_size)):
+            if handed is None:  # its slot of the pace is still its own
+                self._settled += [
+                    Settled(task.id, "again", self._now, task.attempts, reserved=True)
+                    for task, _ in batch
+                ]
+            else:
+                self._ran(batch, handed)
+
+    def _calls_paced(
+        self, action: str, rate: float, ready: Sequence[tuple[Task, CallAction]]
+    ) -> list[tuple[Task, CallAction]]:
+        """Give each call its slot; return who goes now."""
+        going = [(task, call) for task, call in ready if task.reserved]
+        asking = [(task, call) for task, call in ready if not task.reserved]
+        slots = self._slots(f"action:{action}", math.ceil(1e6 / rate), len(asking))
+        for (task, call), slot in zip(asking, slots, strict=True):
+            until = self._now + HORIZON_MS if slot is None else slot
+            if until <= self._now:
+                going.append((task, call))
+            elif until >= call.expires_at:
+                self._call_failed(task, call, "expired")
+            else:
+                self._settled.append(
+                    Settled(
+                        task.id,
+                        "again",
+                        until,
+                        task.attempts,
+                        "pace",
+                        reserved=slot is not None,
+                    )
+                )
+        return going
+
+    def _run(
+        self, action: Action, batches: Sequence[Sequence[tuple[Task, CallAction]]]
+    ) -> Iterator[
+        tuple[Sequence[tuple[Task, CallAction]], _Handed[CallOutcome] | None]
+    ]:
+        """Run an action for batches; yield each with what came of it; None: it didn't run.
+
+        What a run of a paused journey has begun goes on: a pause is about messages.
+        """
+
+        def run(
+            batch: Sequence[tuple[Task, CallAction]],
+        ) -> _Handed[CallOutcome] | None:
+            try:
+                halted = self._halted((one.journey for _, one in batch), ["stopped"])
+            except Exception as error:  # noqa: BLE001 - the next round tells of it
+                _log.warning("the catalog can't be read: %s", type(error).__name__)
+                return None
+            going = [pair for pair in batch if pair[1].journey not in halted]
+            if not going:
+                return _Handed({}, halted)
+            if not self._asks(going):
+                return None
+            asked = [call.call_id for _, call in going]
+            try:
+                answer = action.run([action_call_of(call) for _, call in going])
+                return _Handed(outcomes_in(answer, asked), halted)
+            except Exception as error:  # noqa: BLE001 - the action's word for: not now
+                _log.warning("action %r failed: %s", action.name, type(error).__name__)
+                return _Handed(outcomes_in((), asked), halted)
+
+        yield from self._at_once(run, batches)
+
+    def _at_once(
+        self, work: Callable[[B], R], batches: Sequence[B]
+    ) -> Iterator[tuple[B, R]]:
+        """Do the same for batches, several at the same time; yield each with its result."""
+        workers = min(self._own._workers, len(batches))
+        pool = ThreadPoolExecutor(workers) if workers > 1 else nullcontext()
+        with pool as executor:
+            results = executor.map(work, batches) if executor else map(work, batches)
+            yield from zip(batches, results, strict=True)
+
+    def _ran(
+        self,
+        batch: Sequence[tuple[Task, CallAction]],
+        handed: _Handed[CallOutcome],
+    ) -> None:
+        """Settle the calls of a batch by their outcomes."""
+        for task, call in batch:
+            if call.journey in handed.halted:
+                self._call_failed(task, call, "stopped")
+                continue
+            match outcome := handed.answers[call.call_id]:
+                case Completed(result=result):
+                    self._end(task, "sent")
+                    self._report(
+                        call,
+                        CALL_COMPLETED,
+                        {"call_id": call.call_id, "result": dict(result)},
+                    )
+                case CallFailed(reason=reason):
+                    self._call_failed(task, call, reason)
+                case _:
+                    asked_ms = round(outcome.seconds * 1000)
+                    self._call_again(task, call, task.attempts + 1, asked_ms)
+
+    def _call_again(
+        self, task: Task, call: CallAction, attempts: int, asked_ms: int
+    ) -> None:
+        until = self._now + max(asked_ms, backoff(call.call_id, attempts))
+        if attempts > call.retries:
+            self._call_failed(task, call, "gave_up")
+        elif until >= call.expires_at:
+            self._call_failed(task, call, "expired")
+        else:
+            self._settled.append(Settled(task.id, "again", until, attempts, "retry"))
+            self._tell(task, "again", "retry", attempts)
+
+    def _call_failed(self, task: Task, call: CallAction, reason: str) -> None:
+        self._end(task, "failed", reason)
+        self._report(call, CALL_FAILED, {"call_id": call.call_id, "reason": reason})
+
+    # --- published events ------------------------------------------------------------
+
+    def _published(self, events: Sequence[tuple[Task, PublishEvent]]) -> None:
+        """Hand events to the outside; all of them again if that fails."""
+        publish = self._own._publish
+        self._asks(events)
+        try:
+            if publish is not None:
+                publish([event for _, event in events])
+        except Exception as error:  # noqa: BLE001 - out of reach, like a channel
+            _log.warning("events can't be published: %s", type(error).__name__)
+            for task, event in events:
+                attempts = task.attempts + 1
+                if attempts >= ATTEMPTS:
+                    self._end(task, "failed", "gave_up")
+                else:
+                    until = self._now + backoff(event.id, attempts)
+                    self._settled.append(
+                        Settled(task.id, "again", until, attempts, "retry")
+                    )
+            return
+        for task, _ in events:
+            self._end(task, "sent")
+
+    # --- what came of it -------------------------------------------------------------
+
+    def _end(
+        self,
+        task: Task,
+        outcome: Literal["sent", "failed", "uncertain"],
+        reason: str = "",
+        *,
+        provider_id: str = "",
+        attempts: int | None = None,
+    ) -> None:
+        """Settle for good, and report it to the customer if that can mean anything."""
+        command = task.command
+        attempts = task.attempts + 1 if attempts is None else attempts
+        self._settled.append(
+            Settled(task.id, outcome, self._now, attempts, reason, provider_id)
+        )
+        self._tell(task, outcome, reason, attempts)
+        if not isinstance(command, PublishEvent) and outcome == "failed":
+            self._failed.add(command.journey)
+        if not isinstance(command, SendMessage):
+            return
+        name = {
+            "sent": MESSAGE_SENT,
+            "failed": MESSAGE_FAILED,
+            "uncertain": MESSAGE_UNCERTAIN,
+        }[outcome]
+        # A failure is always told: the caps get the message back.
+        if outcome == "failed" or name in self._catalog.hears:
+            properties: dict[str, object] = {
+                "delivery_id": command.delivery_id,
+                "channel": command.channel,
+                "template": command.template,
+            }
+            if reason:
+                properties["reason"] = reason
+            self._report(command, name, properties)
+
+    def _report(
+        self,
+        command: SendMessage | CallAction,
+        name: str,
+        properties: dict[str, object],
+    ) -> None:
+        """Put an event about a command into the inbox, with the settlement."""
+        id = (
+            command.delivery_id if isinstance(command, SendMessage) else command.call_id
+        )
+        at = to_datetime(self._now)
+        self._reports.append(
+            Event(
+                id=f"{id}:{name}",
+                name=name,
+                customer=command.customer,
+                occurred_at=at,
+                received_at=at,
+                properties={
+                    **properties,
+                    "journey": command.journey,
+                    "step": command.step,
+                    "enrollment": command.enrollment,
+                },
+                source="dispatcher",
+                test=command.test,
+            )
+        )
+
+    def _tell(self, task: Task, outcome: str, reason: str, attempts: int) -> None:
+        """Have the observers told, once it is stored."""
+        if self._own._observers is None:
+            return
+        match task.command:
+            case SendMessage() as c:
+                carrier = self._own._channels.get(c.channel)
+                provider = (carrier and (carrier.provider or carrier.name)) or ""
+                named = (
+                    "message",
+                    c.delivery_id,
+                    c.channel,
+                    provider,
+                    c.journey,
+                    c.step,
+                )
+            case CallAction() as c:
+                named = ("call", c.call_id, c.action, c.action, c.journey, c.step)
+            case PublishEvent() as c:
+                named = ("event", c.id, c.name, "", "", "")
+        kind, id, channel, provider, journey, step = named
+        self._told.append(
+            Delivered(
+                delivery_id=id,
+                kind=kind,
+                channel=channel,
+                provider=provider,
+                journey=journey,
+                step=step,
+                outcome=outcome,
+                reason=reason,
+                attempts=attempts,
+                at=to_datetime(self._now),
+                test=task.command.test,
+            )
+        )
+
+    def _settle(self) -> None:
+        """Write down what is known so far."""
+        if self._settled:
+            self._store.settle(self._settled, reports=self._reports)
+            for one in self._settled:
+                self._tasks.pop(one.id, None)
+            told = self._told
+            self._settled, self._reports, self._told = [], [], []
+            if self._own._observers is not None:
+                for delivered in told:
+                    self._own._observers.after_delivery(delivered)
+
+    def _break_journeys(self) -> None:
+        """Pause each journey of which too many messages have failed."""
+        rule = self._catalog.breaker
+        if rule is None or not self._failed:
+            return
+        tallies = self._store.tallies()
+        for journey in sorted(self._failed):
+            succeeded, failed = tallies.get(journey, (0, 0))
+            if self._catalog.state_of(journey) == "live" and trips(
+                succeeded, failed, share=rule.share, at_least=rule.at_least
+            ):
+                self._pause(journey, succeeded, failed)
+
+    def _pause(self, journey: str, succeeded: int, failed: int) -> None:
+        """Pause a journey; whoever publishes in between is not undone."""
+        reason = f"breaker: {failed} of {succeeded + failed} deliveries failed"
+        document = set_state(
+            self._store, journey, "paused", now=self._now, reason=reason
+        )
+        if document.reasons.get(journey) == reason:
+            _log.error("journey %r is paused by its %s", journey, reason)
+
+
+def message_of(command: SendMessage) -> Message:
+    """The command as a channel gets it."""
+    return Message(
+        delivery_id=command.delivery_id,
+        customer=command.customer,
+        channel=command.channel,
+        address=command.address,
+        template=command.template,
+        variables=command.variables,
+        at=to_datetime(command.at),
+        journey=command.journey,
+        step=command.step,
+        purpose=command.purpose,
+        topic=command.topic or None,
+        test=command.test,
+    )
+
+
+def action_call_of(command: CallAction) -> ActionCall:
+    """The command as an action gets it."""
+    return ActionCall(
+        call_id=command.call_id,
+        customer=command.customer,
+        arguments=command.arguments,
+        at=to_datetime(command.at),
+        journey=command.journey,
+        step=command.step,
+        test=command.test,
+    )
+
+
+def _cut(items: Sequence[T], size: int) -> list[Sequence[T]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]

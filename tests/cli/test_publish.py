@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+from tests.cli.conftest import CART, Shop
+
+from journeykit.ports import CatalogDocument
+from journeykit.testing import make_event
+
+
+def test_the_first_publish_lists_every_journey(shop: Shop) -> None:
+    result = shop("publish")
+
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "published as catalog revision 1",
+        "  new       cart  v1",
+        "  new       news  v1",
+        "  policies        set",
+    ]
+
+
+def test_what_has_not_changed_is_not_published_again(published: Shop) -> None:
+    result = published("publish")
+
+    assert result.stdout == "nothing differs from catalog revision 1, which is live\n"
+
+
+def test_who_is_in_flight_ends_on_the_version_they_entered(published: Shop) -> None:
+    published.happen(make_event("cart.updated", "ada"))
+    edit_cart(published, "reminder", "shorter")
+
+    result = published("publish", "--in-flight", "pin")
+    published.happen(make_event("cart.updated", "bob", at="2026-01-05T09:30:00Z"))
+
+    assert "cart  v1 → v2; 1 in flight goes on as before" in result.stdout
+    ada, bob = published.customers("ada", "bob")
+    assert [ada.active[0].version, bob.active[0].version] == [1, 2]
+
+
+def test_a_journey_that_is_gone_is_closed_and_says_who_goes_on(published: Shop) -> None:
+    published.happen(make_event("cart.updated", "ada"))
+    (published.folder / "journeys/cart.py").unlink()
+
+    result = published("publish")
+
+    assert "closed    cart  nobody enters any more; 1 in flight" in result.stdout
+
+
+def test_changed_policies_are_named(published: Shop) -> None:
+    published.write("policies.yaml", "caps:\n  - {limit: 1, within: 1d}\n")
+
+    assert "policies changed" in words(published("publish").stdout)
+
+
+def test_a_stale_draft_is_refused_and_the_live_catalog_stays(published: Shop) -> None:
+    edit_cart(published, "reminder", "shorter")
+
+    result = published("publish", "--expect", "0")
+
+    assert result.exit_code == 1
+    assert "catalog revision 1 is live, and not 0" in result.stderr
+    assert catalog(published).revision == 1
+
+
+def test_the_expected_revision_is_published_on(published: Shop) -> None:
+    edit_cart(published, "reminder", "shorter")
+
+    assert published("publish", "--expect", "1").exit_code == 0
+    assert catalog(published).revision == 2
+
+
+def test_an_invalid_draft_is_refused_with_its_place_and_nothing_is_written(
+    shop: Shop,
+) -> None:
+    shop.write("journeys/news.py", NEWS_TO_NOBODY)
+
+    result = shop("publish")
+
+    assert result.exit_code == 1
+    assert "nothing was published, because of" in result.stderr
+    assert "news.py:3: news/" in result.stderr
+    assert "pigeon" in result.stderr
+    assert not (shop.folder / ".journeykit").exists()
+
+
+def test_a_file_that_can_not_be_read_keeps_what_is_live(published: Shop) -> None:
+    published.write("journeys/cart.py", "cart = ")
+
+    result = published("publish")
+
+    assert result.exit_code == 1
+    assert "cart.py" in result.stderr
+    published.write("journeys/cart.py", CART)
+    assert catalog(published).revision == 1
+
+
+def test_warnings_are_shown_and_keep_nothing(shop: Shop) -> None:
+    shop.write("journeys/news.py", HELD_OUT_FOR_NOTHING)
+
+    result = shop("publish")
+
+    assert result.exit_code == 0
+    assert "warning" in result.stderr
+
+
+def test_a_dry_run_says_the_same_and_writes_nothing(shop: Shop) -> None:
+    dry = shop("publish", "--dry-run")
+
+    assert not (shop.folder / ".journeykit").exists()
+    wet = shop("publish")
+    assert dry.stdout.splitlines()[0] == "would be published as catalog revision 1"
+    assert dry.stdout.splitlines()[1:] == wet.stdout.splitlines()[1:]
+
+
+def test_a_dry_run_sees_what_is_live(published: Shop) -> None:
+    edit_cart(published, "reminder", "shorter")
+
+    result = published("publish", "--dry-run")
+
+    assert "cart  v1 → v2" in result.stdout
+    assert published("publish", "--dry-run", "--expect", "4").exit_code == 1
+    assert catalog(published).revision == 1
+
+
+def test_a_state_of_the_workspace_that_ends_lets_people_go_on(shop: Shop) -> None:
+    shop("publish")
+    shop.happen(make_event("cart.updated", "ada"))
+    settings = (shop.folder / "journeykit.toml").read_text()
+    shop.write("journeykit.toml", f'{settings}states = {{cart = "paused"}}\n')
+    assert "state     cart  paused" in shop("publish").stdout
+    shop.happen(until="2026-01-05T11:00:00Z")
+    assert shop.customers("ada")[0].active
+
+    shop.write("journeykit.toml", settings)
+    result = shop("publish")
+
+    assert "1 of cart visited" in result.stdout
+    assert "1 message or call waits" in result.stdout
+    assert not shop.customers("ada")[0].active
+
+
+def test_a_note_is_kept_with_the_catalog(shop: Shop) -> None:
+    shop("publish", "--note", "summer sale")
+
+    assert catalog(shop).note == "summer sale"
+    assert "summer sale" in shop("status").stdout
+
+
+def test_nothing_else_than_pin_is_offered_yet(shop: Shop) -> None:
+    result = shop("publish", "--in-flight", "migrate")
+
+    assert result.exit_code == 2
+    assert "'pin'" in result.stderr
+
+
+NEWS_TO_NOBODY = """\
+from journeykit import Journey, Send, on
+
+news = Journey("news", trigger=on("subscribed"), steps=[Send("pigeon", "hello")])
+"""
+
+HELD_OUT_FOR_NOTHING = """\
+from journeykit import Holdout, Journey, Send, on
+
+news = Journey(
+    "news",
+    trigger=on("subscribed"),
+    holdout=Holdout(10),
+    steps=[Send("email", "hello")],
+)
+"""
+
+
+def words(text: str) -> str:
+    return " ".join(text.split())
+
+
+def edit_cart(shop: Shop, old: str, new: str) -> None:
+    path = shop.folder / "journeys/cart.py"
+    path.write_text(path.read_text().replace(old, new))
+
+
+def catalog(shop: Shop) -> CatalogDocument:
+    with shop.embedded() as embedded:
+        document = embedded.store.current()
+    assert document is not None
+    return document
