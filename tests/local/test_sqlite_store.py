@@ -658,8 +658,11 @@ def test_a_damaged_page_is_an_error_of_ours(path: Path) -> None:
     whole[3 * 4096 :] = b"\x7f" * (len(whole) - 3 * 4096)
     path.write_bytes(whole)
 
-    with pytest.raises(StoreError, match="damaged"):
-        SQLiteStore.open(path).load(["c7"])
+    with (
+        pytest.raises(StoreError, match="damaged"),
+        closing(SQLiteStore.open(path)) as s,
+    ):
+        s.load(["c7"])
 
 
 def states(path: Path) -> set[int]:

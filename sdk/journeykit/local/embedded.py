@@ -115,7 +115,8 @@ class Embedded(AbstractContextManager["Embedded"]):
         self.workspace = workspace
         self.store = store
         self._relays = relays
-        self._opened = contextlib.ExitStack()
+        self._opened = contextlib.ExitStack()  # what is closed at the end
+        self._opened.callback(store.close)
         # What leaves the database for a log must be as safe there as it was here.
         sync = synchronous == "FULL"
         self.decisions = LogFile(data / "decisions.jsonl", sync=sync)
