@@ -236,7 +236,9 @@ class _Steps:
             if step.ends:
                 return steps
         if before and not self.draw(st.integers(0, 5)):
+            # Two waits, because a wait before them may pass over one.
             steps += [
+                Wait(self.draw(durations())),
                 Wait(self.draw(durations())),
                 Goto(self.draw(st.sampled_from(before)), id=self.id()),
             ]
