@@ -373,12 +373,12 @@ class Action(ABC):
         """
         return _configured(self, self.name, settings)
 
-    def mock(self) -> Self:
+    def mock(self) -> Self | None:
         """Return what runs instead for test traffic: it must change nothing real.
 
         By default there is nothing that would: test calls fail with `no_mock`.
         """
-        raise NotImplementedError
+        return None
 
     @abstractmethod
     def run(self, calls: Sequence[ActionCall]) -> Sequence[CallOutcome]:

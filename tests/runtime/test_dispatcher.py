@@ -781,6 +781,30 @@ def test_calls_of_a_stopped_journey_fail_and_those_of_a_paused_one_run() -> None
     assert (len(stopped.ran), len(paused.ran)) == (0, 1)
 
 
+def test_no_call_is_handed_over_when_its_lease_is_half_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [0.0]
+
+    def slowly(calls: Sequence[ActionCall]) -> Any:
+        clock[0] += LEASE_MS / 1000
+        return [Completed(call.call_id) for call in calls]
+
+    monkeypatch.setattr(
+        "journeykit.runtime.dispatcher.time.monotonic", lambda: clock[0]
+    )
+    gift = Gift(slowly)
+    gift.batch_size = 1
+    shop = called(gift)
+    shop.ingest(shop.event("joined", "bob"))
+
+    shop.deliver()
+    assert len(gift.ran) == 1
+
+    shop.deliver()
+    assert [call.customer for call in gift.ran] == ["ada", "bob"]
+
+
 class Forgetful(MemoryStore):
     """A store that fails when it is told to."""
 

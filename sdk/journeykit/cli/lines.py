@@ -8,11 +8,12 @@ import io
 import json
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
+import click
 import msgspec
 
 from journeykit.errors import InputError
@@ -21,6 +22,27 @@ from journeykit.model.events import MAX_LINE, Event, Format, decode_event
 STDIN = "-"
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def with_events(command: Command) -> Command:
+    """Give a command the options that say which events it takes, and how they are spelled."""
+    events = click.option(
+        "--events",
+        "events_path",
+        metavar="FILE",
+        required=True,
+        help="Lines of JSON, gzipped or not: our own or Segment's; - is the standard input.",
+    )
+    spelling = click.option(
+        "--format",
+        "format_",
+        type=click.Choice(["auto", "native", "segment"]),
+        default="auto",
+        help="Which spelling the events have; auto tells line by line.",
+    )
+    return events(spelling(command))
 
 
 class DeadLetters:

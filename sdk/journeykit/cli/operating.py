@@ -55,6 +55,23 @@ def with_data(command: Command) -> Command:
     )(command)
 
 
+def with_durability(command: Command) -> Command:
+    """Give a command that runs journeys the options of how it does."""
+    synchronous = click.option(
+        "--synchronous",
+        type=click.Choice(["NORMAL", "FULL"]),
+        default="NORMAL",
+        show_default=True,
+        help="FULL: what was stored survives a power failure as well.",
+    )
+    publish = click.option(
+        "--publish",
+        is_flag=True,
+        help="Publish the workspace first, if it has changed.",
+    )
+    return synchronous(publish(command))
+
+
 class Look(NamedTuple):
     """What there is to look at, also while `serve` writes to it.
 

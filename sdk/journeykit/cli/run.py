@@ -13,7 +13,8 @@ from typing import cast
 import click
 import msgspec
 
-from journeykit.cli.lines import STDIN, ends_whole, numbered_lines
+from journeykit.cli.lines import STDIN, ends_whole, numbered_lines, with_events
+from journeykit.cli.operating import in_workspace, with_durability
 from journeykit.cli.replay import read_instant
 from journeykit.cli.terminal import Progress, wrapped
 from journeykit.engine.calendar import isoformat, to_datetime, to_ms
@@ -33,31 +34,13 @@ from journeykit.workspace import Workspace
 
 
 @click.command("run")
-@click.argument("workspace", default=".", type=click.Path(path_type=Path))
-@click.option(
-    "--events",
-    "events_path",
-    metavar="FILE",
-    required=True,
-    help="Lines of JSON, gzipped or not: our own or Segment's; - is the standard input.",
-)
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="The folder of the database; .journeykit in the workspace if not given.",
-)
+@in_workspace
+@with_events
 @click.option(
     "--until",
     metavar="INSTANT",
     callback=read_instant,
     help="Let time go on, or stop, here: 2026-06-30T00:00:00Z.",
-)
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["auto", "native", "segment"]),
-    default="auto",
-    help="Which spelling the events have; auto tells line by line.",
 )
 @click.option(
     "--batch",
@@ -67,18 +50,9 @@ from journeykit.workspace import Workspace
     help="How many events are stored at once.",
 )
 @click.option(
-    "--synchronous",
-    type=click.Choice(["NORMAL", "FULL"]),
-    default="NORMAL",
-    show_default=True,
-    help="FULL: what was stored survives a power failure as well.",
-)
-@click.option(
     "--from-start", is_flag=True, help="Read the file from its start once more."
 )
-@click.option(
-    "--publish", is_flag=True, help="Publish the workspace first, if it has changed."
-)
+@with_durability
 def command(
     *,
     workspace: Path,

@@ -12,6 +12,7 @@ from typing import cast
 import click
 
 from journeykit.builtin.metrics import Metrics
+from journeykit.cli.operating import in_workspace, with_durability
 from journeykit.cli.run import announce
 from journeykit.local.door import Door
 from journeykit.local.embedded import (
@@ -28,7 +29,7 @@ from journeykit.workspace import Workspace
 
 
 @click.command("serve")
-@click.argument("workspace", default=".", type=click.Path(path_type=Path))
+@in_workspace
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option(
     "--port",
@@ -44,27 +45,13 @@ from journeykit.workspace import Workspace
     help="API keys, NAME:SHA256 a line; else those of JOURNEYKIT_API_KEYS.",
 )
 @click.option(
-    "--data",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="The folder of the database; .journeykit in the workspace if not given.",
-)
-@click.option(
-    "--synchronous",
-    type=click.Choice(["NORMAL", "FULL"]),
-    default="NORMAL",
-    show_default=True,
-    help="FULL: what was stored survives a power failure as well.",
-)
-@click.option(
     "--workers",
     type=click.IntRange(1, 64),
     default=8,
     show_default=True,
     help="How many batches of one channel go at the same time.",
 )
-@click.option(
-    "--publish", is_flag=True, help="Publish the workspace first, if it has changed."
-)
+@with_durability
 @click.option("--quiet", is_flag=True, help="Log warnings and errors only.")
 def command(
     *,

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import click
 
-from journeykit.cli.lines import DeadLetters, EventLines, profiles
+from journeykit.cli.lines import DeadLetters, EventLines, profiles, with_events
 from journeykit.cli.replay import (
     DecisionLog,
     MessageFile,
@@ -37,13 +37,7 @@ _MOMENTS = 40  # of one customer, before it is only said how many more there are
 
 @click.command("simulate")
 @click.argument("workspace", default=".", type=click.Path(path_type=Path))
-@click.option(
-    "--events",
-    "events_path",
-    metavar="FILE",
-    required=True,
-    help="Lines of JSON, gzipped or not: our own or Segment's; - is the standard input.",
-)
+@with_events
 @click.option(
     "--profiles",
     "profiles_path",
@@ -64,13 +58,6 @@ _MOMENTS = 40  # of one customer, before it is only said how many more there are
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one decision a line.")
 @click.option("--customer", metavar="ID", help="Replay only this customer's events.")
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["auto", "native", "segment"]),
-    default="auto",
-    help="Which spelling the events have; auto tells line by line.",
-)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, get_args
 
 from journeykit.errors import DefinitionError
+from journeykit.model.written import Written
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
@@ -19,7 +20,7 @@ def weekday_numbers(weekdays: Iterable[Weekday]) -> frozenset[int]:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class TimeOfDay:
+class TimeOfDay(Written):
     """A local time from 00:00 to 23:59, to the minute.
 
     Attributes:
@@ -28,6 +29,7 @@ class TimeOfDay:
 
     minutes: int
 
+    KIND: ClassVar[str] = "time_of_day"
     PATTERN: ClassVar[str] = "^(?:[01][0-9]|2[0-3]):[0-5][0-9]$"
     EXAMPLES: ClassVar[tuple[str, ...]] = ("08:00", "22:30")
 
@@ -56,24 +58,6 @@ class TimeOfDay:
     def __repr__(self) -> str:
         """Print Python that makes this time."""
         return f"{type(self).__name__}.parse({str(self)!r})"
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> Any:
-        """Take a time of day or its text; write the text."""
-        # Imported here: the engine must load without pydantic.
-        from pydantic_core import PydanticCustomError, core_schema
-
-        def parsed(value: Any) -> TimeOfDay:
-            try:
-                return cls.parse(value)
-            except DefinitionError as err:
-                raise PydanticCustomError(
-                    "time_of_day", "{message}", {"message": err.message}
-                ) from err
-
-        return core_schema.no_info_plain_validator_function(
-            parsed, serialization=core_schema.plain_serializer_function_ser_schema(str)
-        )
 
     @classmethod
     def __get_pydantic_json_schema__(

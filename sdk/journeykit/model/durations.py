@@ -15,9 +15,10 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from journeykit.errors import DefinitionError
+from journeykit.model.written import Written
 
 _SECOND = 1_000
 _MINUTE = 60 * _SECOND
@@ -54,7 +55,7 @@ _UNITS = {name: unit for unit, names in _UNIT_NAMES.items() for name in names.sp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Duration:
+class Duration(Written):
     """A length of time with a calendar part and an elapsed part; never negative.
 
     Write it with `days(2)`, `hours(48)` and their kin, or as text: `2d`, `48h`, `P2D`,
@@ -66,6 +67,8 @@ class Duration:
         days: Calendar days; a week is 7 of them.
         ms: Elapsed time in whole milliseconds.
     """
+
+    KIND: ClassVar[str] = "duration"
 
     months: int = 0
     days: int = 0
@@ -176,24 +179,6 @@ class Duration:
             )
 
         __le__ = __gt__ = __ge__ = __lt__
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> Any:
-        """Take a Duration or its text; write ISO 8601."""
-        # Imported here: the engine uses durations and must load without pydantic.
-        from pydantic_core import PydanticCustomError, core_schema
-
-        def parsed(value: Any) -> Duration:
-            try:
-                return cls.parse(value)
-            except DefinitionError as err:
-                raise PydanticCustomError(
-                    "duration", "{message}", {"message": err.message}
-                ) from err
-
-        return core_schema.no_info_plain_validator_function(
-            parsed, serialization=core_schema.plain_serializer_function_ser_schema(str)
-        )
 
     @classmethod
     def __get_pydantic_json_schema__(

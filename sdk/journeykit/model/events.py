@@ -32,6 +32,12 @@ MESSAGE_COMPLAINED = "message.complained"
 MESSAGE_UNSUBSCRIBED = "message.unsubscribed"
 """Properties: `channel`, `topic`. Marketing consent is withdrawn."""
 
+MESSAGE_SENT = "message.sent"
+"""Properties: `delivery_id`. The provider has taken it."""
+
+MESSAGE_UNCERTAIN = "message.uncertain"
+"""Properties: `delivery_id`. Nobody knows whether the provider has it."""
+
 MESSAGE_FAILED = "message.failed"
 """Properties: `delivery_id`. A permanent failure: the caps get the message back."""
 

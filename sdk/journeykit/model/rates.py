@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from journeykit.errors import DefinitionError
+from journeykit.model.written import Written
 
 _UNITS = {"s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000}
 _OTHER_NAMES = {
@@ -25,7 +26,7 @@ PATTERN = f"^([1-9][0-9]{{0,5}}|{MOST})/({'|'.join(_UNITS)})$"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Rate:
+class Rate(Written):
     """So many at most in a unit of time.
 
     Write it as text, `100/s`, `600/min`, `5000/h`, or with `rate("600/min")`.
@@ -34,6 +35,8 @@ class Rate:
         count: How many, 1 to 1,000,000.
         unit: In which time: `s`, `min` or `h`.
     """
+
+    KIND: ClassVar[str] = "rate"
 
     count: int
     unit: str
@@ -73,24 +76,6 @@ class Rate:
     def __repr__(self) -> str:
         """Print Python that makes this rate."""
         return f"rate({str(self)!r})"
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> Any:
-        """Take a rate or its text; write the text."""
-        # Imported here: the engine must load without pydantic.
-        from pydantic_core import PydanticCustomError, core_schema
-
-        def parsed(value: Any) -> Rate:
-            try:
-                return cls.parse(value)
-            except DefinitionError as err:
-                raise PydanticCustomError(
-                    "rate", "{message}", {"message": err.message}
-                ) from err
-
-        return core_schema.no_info_plain_validator_function(
-            parsed, serialization=core_schema.plain_serializer_function_ser_schema(str)
-        )
 
     @classmethod
     def __get_pydantic_json_schema__(

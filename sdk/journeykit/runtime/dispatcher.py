@@ -46,6 +46,8 @@ from journeykit.model.events import (
     CALL_COMPLETED,
     CALL_FAILED,
     MESSAGE_FAILED,
+    MESSAGE_SENT,
+    MESSAGE_UNCERTAIN,
     Event,
 )
 from journeykit.observers import Observers
@@ -78,9 +80,7 @@ T = TypeVar("T")
 B = TypeVar("B")
 R = TypeVar("R")
 A = TypeVar("A")
-
-MESSAGE_SENT = "message.sent"
-MESSAGE_UNCERTAIN = "message.uncertain"
+C = TypeVar("C", SendMessage, CallAction)
 
 
 class Outgoing(Outbox, Deliveries, Slots, Claims, Catalogs, Protocol):
@@ -300,7 +300,13 @@ class _Round:
                 self._put_off(task, message, self._now + MINUTE_MS, "breaker")
             ready = ready[:size]
         careful = not channel.capabilities.idempotent
-        for batch, handed in self._handed(channel, _cut(ready, size), breaker):
+        probes = breaker.is_open
+        for batch, handed in self._handed(
+            _cut(ready, size),
+            lambda going: _receipts(channel, going),
+            halted_by=_HALTED,
+            is_closed=lambda: breaker.is_open and not probes,
+        ):
             if handed is None:
                 self._not_asked(batch, breaker)
                 continue
@@ -345,44 +351,6 @@ class _Round:
             self._put_off(task, message, until, "no_channel")
             return False
         return True
-
-    def _handed(
-        self,
-        channel: Channel,
-        batches: Sequence[Sequence[tuple[Task, SendMessage]]],
-        breaker: ChannelBreaker,
-    ) -> Iterator[tuple[Sequence[tuple[Task, SendMessage]], _Handed[Receipt] | None]]:
-        """Hand batches over, and yield each with what came of it; None: it was not."""
-        probes = breaker.is_open
-
-        def hand_over(
-            batch: Sequence[tuple[Task, SendMessage]],
-        ) -> _Handed[Receipt] | None:
-            if breaker.is_open and not probes:
-                return None
-            if time.monotonic() - self._started > _HAND_OVER_S:
-                return None  # the lease won't last until it answers
-            try:
-                halted = self._halted((one.journey for _, one in batch), _HALTED)
-            except Exception as error:  # noqa: BLE001 - the next round tells of it
-                _log.warning("the catalog can't be read: %s", type(error).__name__)
-                return None
-            going = [pair for pair in batch if pair[1].journey not in halted]
-            if not going:
-                return _Handed({}, halted)
-            if not self._asks(going):
-                return None
-            asked = [message.delivery_id for _, message in going]
-            try:
-                answer = channel.send([message_of(message) for _, message in going])
-                return _Handed(receipts_in(answer, asked), halted)
-            except Exception as error:  # noqa: BLE001 - the channel's word for: out of reach
-                _log.warning(
-                    "channel %r is out of reach: %s", channel.name, type(error).__name__
-                )
-                return _Handed(receipts_in((), asked), halted)
-
-        yield from self._at_once(hand_over, batches)
 
     def _received(
         self,
@@ -567,20 +535,19 @@ class _Round:
             else:
                 ready.append((task, call))
         action = self._own._actions.get(lane.name)
-        if action is None:
+        mock = action.mock() if action and lane.test else action
+        if action is None or mock is None:
             for task, call in ready:
-                self._call_failed(task, call, "no_action")
+                self._call_failed(task, call, "no_mock" if action else "no_action")
             return
-        if lane.test:
-            try:
-                action = action.mock()
-            except NotImplementedError:
-                for task, call in ready:
-                    self._call_failed(task, call, "no_mock")
-                return
         if not lane.test and action.rate is not None:
             ready = self._calls_paced(action.name, action.rate, ready)
-        for batch, handed in self._run(action, _cut(ready, action.batch_size)):
+        # What a run of a paused journey has begun goes on: a pause is about messages.
+        for batch, handed in self._handed(
+            _cut(ready, action.batch_size),
+            lambda going: _outcomes(mock, going),
+            halted_by=("stopped",),
+        ):
             if handed is None:  # its slot of the pace is still its own
                 self._settled += [
                     Settled(task.id, "again", self._now, task.attempts, reserved=True)
@@ -615,38 +582,39 @@ class _Round:
                 )
         return going
 
-    def _run(
-        self, action: Action, batches: Sequence[Sequence[tuple[Task, CallAction]]]
-    ) -> Iterator[
-        tuple[Sequence[tuple[Task, CallAction]], _Handed[CallOutcome] | None]
-    ]:
-        """Run an action for batches; yield each with what came of it; None: it didn't run.
+    # --- handing over ----------------------------------------------------------------
 
-        What a run of a paused journey has begun goes on: a pause is about messages.
+    def _handed(
+        self,
+        batches: Sequence[Sequence[tuple[Task, C]]],
+        hand_over: Callable[[Sequence[tuple[Task, C]]], Mapping[str, A]],
+        *,
+        halted_by: Collection[str],
+        is_closed: Callable[[], bool] = lambda: False,
+    ) -> Iterator[tuple[Sequence[tuple[Task, C]], _Handed[A] | None]]:
+        """Hand batches over, and yield each with what came of it; None: it was not.
+
+        Args:
+            batches: Commands of one channel or action.
+            hand_over: Asks whoever is outside, and always returns an answer for each.
+            halted_by: States in which a journey's commands don't go.
+            is_closed: Whether nobody is to be asked any more.
         """
 
-        def run(
-            batch: Sequence[tuple[Task, CallAction]],
-        ) -> _Handed[CallOutcome] | None:
+        def one(batch: Sequence[tuple[Task, C]]) -> _Handed[A] | None:
+            if is_closed() or time.monotonic() - self._started > _HAND_OVER_S:
+                return None  # or the lease would not last until it answers
             try:
-                halted = self._halted((one.journey for _, one in batch), ["stopped"])
+                halted = self._halted((one.journey for _, one in batch), halted_by)
             except Exception as error:  # noqa: BLE001 - the next round tells of it
                 _log.warning("the catalog can't be read: %s", type(error).__name__)
                 return None
             going = [pair for pair in batch if pair[1].journey not in halted]
             if not going:
                 return _Handed({}, halted)
-            if not self._asks(going):
-                return None
-            asked = [call.call_id for _, call in going]
-            try:
-                answer = action.run([action_call_of(call) for _, call in going])
-                return _Handed(outcomes_in(answer, asked), halted)
-            except Exception as error:  # noqa: BLE001 - the action's word for: not now
-                _log.warning("action %r failed: %s", action.name, type(error).__name__)
-                return _Handed(outcomes_in((), asked), halted)
+            return _Handed(hand_over(going), halted) if self._asks(going) else None
 
-        yield from self._at_once(run, batches)
+        yield from self._at_once(one, batches)
 
     def _at_once(
         self, work: Callable[[B], R], batches: Sequence[B]
@@ -890,6 +858,34 @@ def action_call_of(command: CallAction) -> ActionCall:
         step=command.step,
         test=command.test,
     )
+
+
+def _receipts(
+    channel: Channel, batch: Sequence[tuple[Task, SendMessage]]
+) -> Mapping[str, Receipt]:
+    """Ask a channel; a receipt for each message, whatever it does."""
+    asked = [message.delivery_id for _, message in batch]
+    try:
+        answer = channel.send([message_of(message) for _, message in batch])
+        return receipts_in(answer, asked)
+    except Exception as error:  # noqa: BLE001 - the channel's word for: out of reach
+        _log.warning(
+            "channel %r is out of reach: %s", channel.name, type(error).__name__
+        )
+        return receipts_in((), asked)
+
+
+def _outcomes(
+    action: Action, batch: Sequence[tuple[Task, CallAction]]
+) -> Mapping[str, CallOutcome]:
+    """Run an action; an outcome for each call, whatever it does."""
+    asked = [call.call_id for _, call in batch]
+    try:
+        answer = action.run([action_call_of(call) for _, call in batch])
+        return outcomes_in(answer, asked)
+    except Exception as error:  # noqa: BLE001 - the action's word for: not now
+        _log.warning("action %r failed: %s", action.name, type(error).__name__)
+        return outcomes_in((), asked)
 
 
 def _cut(items: Sequence[T], size: int) -> list[Sequence[T]]:

@@ -222,6 +222,7 @@ class ActionContract:
         before = deepcopy(self.effects())
         mock = self.action().mock()
 
+        assert mock is not None, "there is no mock: test calls would fail"
         for test in (False, True):
             outcome = self._outcome(mock, self.call(test=test))
             assert isinstance(outcome, Completed), outcome
