@@ -60,7 +60,7 @@ lock-check: $(STAMP) ## fail if pyproject.toml, uv.lock and requirements-dev.txt
 
 setup: $(STAMP) ## only install what is locked
 
-$(STAMP): pyproject.toml uv.lock requirements-dev.txt $(wildcard plugins/*/pyproject.toml)
+$(STAMP): pyproject.toml uv.lock requirements-dev.txt $(wildcard handlers/pyproject.toml plugins/*/pyproject.toml)
 ifdef UV
 	@echo 'Setting up $(VENV) with uv.'
 	UV_PROJECT_ENVIRONMENT=$(VENV) uv sync --frozen $(UV_PYTHON)

@@ -8,12 +8,14 @@ from hypothesis import given, strategies as st
 from pydantic import BaseModel
 
 from journeykit.channels import (
+    Callback,
     Capabilities,
     Channel,
     DeliveryStatus,
     Engagement,
     Message,
     Receipt,
+    Report,
     Sent,
 )
 from journeykit.errors import InputError
@@ -142,3 +144,18 @@ def test_the_delivery_vocabulary_is_the_documented_one() -> None:
 
     assert " ".join(DeliveryStatus) == statuses
     assert " ".join(Engagement) == engagements
+
+
+def test_a_provider_that_calls_back_is_the_exception() -> None:
+    at = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+    assert Shout().feedback(Callback(body=b"{}", headers={}, received_at=at)) == ()
+
+
+def test_an_instant_without_an_offset_is_refused() -> None:
+    naive = datetime(2026, 3, 2, 9)  # noqa: DTZ001 - that is the point
+
+    with pytest.raises(ValueError, match="received_at=2026-03-02T09:00:00"):
+        Callback(body=b"", headers={}, received_at=naive)
+    with pytest.raises(ValueError, match="occurred_at=2026-03-02T09:00:00"):
+        Report("d1", "message.opened", "r1", naive)

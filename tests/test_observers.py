@@ -75,6 +75,16 @@ def test_everybody_who_wants_to_know_is_told() -> None:
     assert first.heard == second.heard == [REACTED, DELIVERED]
 
 
+def test_those_of_two_places_are_told_together() -> None:
+    first, second = Listening(), Listening()
+    told = observers(first=first).also(observers(second=second))
+
+    told.after_reaction(REACTED)
+    told.after_delivery(DELIVERED)
+
+    assert first.heard == second.heard == [REACTED, DELIVERED]
+
+
 def test_an_observer_may_leave_out_the_argument() -> None:
     class Counting:
         count = 0

@@ -22,7 +22,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
     "project"
 ]
 PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))
-EDITABLE = {".", *(f"plugins/{plugin.name}" for plugin in PLUGINS)}
+EDITABLE = {".", "handlers", *(f"plugins/{plugin.name}" for plugin in PLUGINS)}
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,21 @@ def test_the_wheel_holds_the_package_and_no_linter_settings(dist: Path) -> None:
     assert not [name for name in names if name.endswith("ruff.toml")]
 
 
-def test_the_source_distribution_holds_nothing_but_the_sdk(dist: Path) -> None:
+def test_the_wheel_holds_the_templates_where_they_are_looked_for(dist: Path) -> None:
+    (wheel,) = dist.glob("*.whl")
+    templates = {path.name for path in (ROOT / "infra").glob("*.yaml")}
+
+    with zipfile.ZipFile(wheel) as archive:
+        folder = "journeykit/aws/infra/"
+        names = {name for name in archive.namelist() if name.startswith(folder)}
+
+    assert names == {f"{folder}{name}" for name in (*templates, "samconfig.toml")}
+    assert (ROOT / "sdk" / folder).parent.is_dir()  # beside aws/templates.py
+
+
+def test_the_source_distribution_holds_nothing_but_the_sdk_and_the_templates(
+    dist: Path,
+) -> None:
     (sdist,) = dist.glob("*.tar.gz")
 
     with tarfile.open(sdist) as archive:
@@ -118,6 +132,7 @@ def test_the_source_distribution_holds_nothing_but_the_sdk(dist: Path) -> None:
 
     tops = {name.split("/")[0] for name in names}
     assert tops == {
+        "infra",  # the wheel that is built of it holds the templates, too
         "sdk",
         "pyproject.toml",
         "README.md",
@@ -166,14 +181,17 @@ def test_everything_a_plugin_imports_is_declared(plugin: Path) -> None:
 def test_everything_the_package_imports_is_declared() -> None:
     extras = chain.from_iterable(PROJECT["optional-dependencies"].values())
     names = [re.split(r"[^\w.-]", d)[0] for d in [*PROJECT["dependencies"], *extras]]
-    # pydantic pins pydantic-core; pytest is needed only where it loads our plugin.
-    declared = {normalized(name) for name in [*names, "pydantic-core", "pytest"]}
+    # boto3 pins botocore, pydantic pydantic-core; pytest is needed only where it loads our
+    # plugin. The types of AWS's clients are for mypy alone.
+    others = ["botocore", "pydantic-core", "pytest"]
+    declared = {normalized(name) for name in [*names, *others]}
 
     owners = importlib.metadata.packages_distributions()
     imported = {
         normalized(owners[top][0])
         for path in (ROOT / "sdk").rglob("*.py")
         for top in imports(path) - sys.stdlib_module_names - {"journeykit"}
+        if not top.startswith("mypy_boto3_")
     }
 
     assert "pluggy" in imported

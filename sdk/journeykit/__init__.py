@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         Action as Action,
         ActionCall as ActionCall,
         CallAgain as CallAgain,
+        Callback as Callback,
         CallFailed as CallFailed,
         CallOutcome as CallOutcome,
         Capabilities as Capabilities,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         Message as Message,
         Receipt as Receipt,
         Rejected as Rejected,
+        Report as Report,
         RetryAfter as RetryAfter,
         Sent as Sent,
         Uncertain as Uncertain,
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     )
     from journeykit.engine.trace import TraceEntry as TraceEntry
     from journeykit.errors import (
+        DamagedDocument as DamagedDocument,
         DefinitionError as DefinitionError,
         IllegalTransition as IllegalTransition,
         InputError as InputError,
@@ -146,8 +149,8 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "channels": (
-        "Action ActionCall CallAgain CallFailed CallOutcome Capabilities Channel "
-        "Completed Message Receipt Rejected RetryAfter Sent Uncertain"
+        "Action ActionCall CallAgain CallFailed CallOutcome Callback Capabilities "
+        "Channel Completed Message Receipt Rejected Report RetryAfter Sent Uncertain"
     ),
     "credentials": "Secret",
     "engine.catalog": "Catalog",
@@ -157,10 +160,10 @@ _PLACES = {
     "engine.stimuli": "Enroll Remove Returned Stimulus WakeUp",
     "engine.trace": "TraceEntry",
     "errors": (
-        "DefinitionError IllegalTransition InputError InvalidCondition InvalidJourney "
-        "JourneyKitError NewerStore PluginConflict PluginError PluginLoadError "
-        "StaleCatalog StaleCustomer StoreBusy StoreError StoreFull UnknownAction "
-        "UnknownChannel UnknownStep"
+        "DamagedDocument DefinitionError IllegalTransition InputError "
+        "InvalidCondition InvalidJourney JourneyKitError NewerStore PluginConflict "
+        "PluginError PluginLoadError StaleCatalog StaleCustomer StoreBusy StoreError "
+        "StoreFull UnknownAction UnknownChannel UnknownStep"
     ),
     "happened": "Delivered Reacted",
     "hookspecs": "hookimpl",

@@ -103,6 +103,52 @@ Receipt: TypeAlias = Sent | RetryAfter | Rejected | Uncertain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Callback:
+    """What a provider posts to us, as it came: nobody has looked at it yet.
+
+    Attributes:
+        body: Byte for byte.
+        headers: By their names in lower case.
+        received_at: The aware instant when it came in; it may be read much later.
+        method: Of the request.
+        url: What was called, with its query, where that is known; some sign it.
+    """
+
+    body: bytes
+    headers: Mapping[str, str]
+    received_at: datetime
+    method: str = "POST"
+    url: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a naive instant, which would be read in the machine's zone."""
+        _check_aware("received_at", self.received_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a provider says about a message.
+
+    Attributes:
+        delivery_id: Which message.
+        name: What happened: `message.delivered`, `message.bounced`, …
+        id: The provider's id of this report; the same again is the same report.
+        occurred_at: The aware instant when it happened.
+        properties: What else is known: JSON values.
+    """
+
+    delivery_id: str
+    name: str
+    id: str
+    occurred_at: datetime
+    properties: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse a naive instant, which would be read in the machine's zone."""
+        _check_aware("occurred_at", self.occurred_at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One message for one address, as the engine decided it.
 
@@ -137,8 +183,12 @@ class Message:
 
     def __post_init__(self) -> None:
         """Refuse a naive instant, which would be read in the machine's zone."""
-        if self.at.utcoffset() is None:
-            raise ValueError(f"at={self.at.isoformat()} has no UTC offset")
+        _check_aware("at", self.at)
+
+
+def _check_aware(name: str, instant: datetime) -> None:
+    if instant.utcoffset() is None:
+        raise ValueError(f"{name}={instant.isoformat()} has no UTC offset")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,6 +317,19 @@ class Channel(ABC):
         Raise only when the provider is out of reach. Nobody knows then which of
         these messages it took, so all of them count as uncertain.
         """
+
+    def feedback(self, callback: Callback) -> Sequence[Report]:
+        """Return what a provider's callback says about messages that were sent.
+
+        By default it says nothing: the provider reports no other way than by receipts.
+        The same callback again gives reports of the same ids, since a provider that
+        got no answer repeats itself. Judge its age by `received_at`: that it was read
+        late is no fault of the provider's.
+
+        Raises:
+            InputError: It is forged, too old, or unreadable; nobody tries it again.
+        """
+        return ()
 
 
 class _Mock(Channel):

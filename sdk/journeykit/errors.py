@@ -17,7 +17,8 @@
     └── StoreError                 nothing was stored; the message says why
         ├── StoreBusy              another process holds the lock; retryable
         ├── StoreFull              there is no space left; retryable when there is
-        └── NewerStore             a later release wrote it; deploy that one here too
+        ├── NewerStore             a later release wrote it; deploy that one here too
+        └── DamagedDocument        one customer's; nobody else is concerned
 
 Not sending a message is never an exception: it is a `Suppression` in the trace.
 This module imports nothing of journeykit, so everything may import it.
@@ -170,3 +171,7 @@ class StoreFull(StoreError):
 
 class NewerStore(StoreError):
     """A later release wrote it, and this one can't read it."""
+
+
+class DamagedDocument(StoreError):
+    """One customer's document can't be read by anybody; the others can."""

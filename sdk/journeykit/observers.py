@@ -64,6 +64,13 @@ class Observers:
             [one for one in self._deliveries if not one.plugin.startswith(start)],
         )
 
+    def also(self, others: Observers) -> Observers:
+        """All of these and all of the others."""
+        return Observers(
+            [*self._reactions, *others._reactions],
+            [*self._deliveries, *others._deliveries],
+        )
+
     def after_reaction(self, reacted: Reacted) -> None:
         """Tell of one committed reaction."""
         self._tell(self._reactions, reacted)

@@ -8,17 +8,24 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.metadata import (
-    Distribution,
     EntryPoint,
     PackageNotFoundError,
+    distribution,
     entry_points,
 )
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 import pluggy
 
@@ -37,6 +44,8 @@ from journeykit.observers import AFTER_DELIVERY, AFTER_REACTION, Observer, Obser
 if TYPE_CHECKING:  # a runtime that has no command line need not load click
     import click
 
+    from journeykit.manifest import Manifest  # nor msgspec, if all it does is look
+
 # Named, not imported: built-ins stand above this module and are found, like others.
 BUILT_IN = tuple(
     EntryPoint(name, f"journeykit.builtin.{place}", PROJECT)
@@ -49,6 +58,25 @@ BUILT_IN = tuple(
 )
 
 
+class Distribution(Protocol):
+    """Where a plugin came from."""
+
+    @property
+    def name(self) -> str:
+        """The distribution's name."""
+
+    @property
+    def version(self) -> str:
+        """Its version."""
+
+
+class _Written(NamedTuple):
+    """A distribution as a manifest names it."""
+
+    name: str
+    version: str
+
+
 class PluginManager(pluggy.PluginManager):
     """pluggy's manager, which also knows each plugin's distribution."""
 
@@ -57,6 +85,7 @@ class PluginManager(pluggy.PluginManager):
         super().__init__(PROJECT)
         self.add_hookspecs(hookspecs)
         self._distributions: dict[str, Distribution | None] = {}
+        self._values: dict[str, str] = {}
         self._traced = False
 
     def trace_calls(self) -> None:
@@ -92,6 +121,7 @@ class PluginManager(pluggy.PluginManager):
                 f"repair or uninstall it, or leave it out: {without(name)}"
             ) from err
         self._distributions[name] = dist
+        self._values[name] = entry_point.value
         if not self.get_hookcallers(plugin):
             raise PluginLoadError(
                 f"plugin {culprit} implements no hook: mark its functions with "
@@ -106,6 +136,10 @@ class PluginManager(pluggy.PluginManager):
     def distribution(self, name: str) -> Distribution | None:
         """Return a plugin's distribution; None if it was registered by hand."""
         return self._distributions.get(name)
+
+    def value(self, name: str) -> str:
+        """Return what a plugin's entry point imports; empty if it has none."""
+        return self._values.get(name, "")
 
     def hook_names(self) -> Sequence[str]:
         """Return the names of the hooks that there are, sorted."""
@@ -209,8 +243,48 @@ def plugin_manager(*, environ: Mapping[str, str] = os.environ) -> PluginManager:
     own = _own_distribution()
     for entry_point in BUILT_IN:
         manager.load(entry_point, own)
-    for entry_point in _wanted(environ.get("JOURNEYKIT_PLUGINS", "")):
+    installed = sorted(entry_points(group=PROJECT), key=lambda e: (e.name, e.value))
+    for entry_point in _wanted(environ.get("JOURNEYKIT_PLUGINS", ""), installed):
         manager.load(entry_point, entry_point.dist)
+    manager.check_pending()
+    return manager
+
+
+def plugin_manager_from(
+    manifest: Manifest,
+    *,
+    hooks: Collection[str] | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> PluginManager:
+    """Load what a bundle's manifest names; nothing looks for what is installed.
+
+    Args:
+        manifest: What `journeykit build` found, in the order of loading.
+        hooks: What the caller will ask for: a plugin that implements none of them stays
+            unloaded. None: all are loaded.
+        environ: As for `plugin_manager`.
+
+    Raises:
+        PluginError: A plugin can't be loaded, or two have one name.
+    """
+    manager = PluginManager()
+    if environ.get("JOURNEYKIT_TRACE_HOOKS") == "1":
+        manager.trace_calls()
+    built_in = {entry_point.name for entry_point in BUILT_IN}
+    others = [
+        EntryPoint(plugin.name, plugin.value, PROJECT)
+        for plugin in manifest.plugins
+        if plugin.name not in built_in
+    ]
+    wanted = {e.name for e in _wanted(environ.get("JOURNEYKIT_PLUGINS", ""), others)}
+    for plugin in manifest.plugins:
+        asked_for = hooks is None or not set(hooks).isdisjoint(plugin.hooks)
+        if asked_for and plugin.name in built_in | wanted:
+            origin = _Written(plugin.distribution, plugin.version)
+            manager.load(
+                EntryPoint(plugin.name, plugin.value, PROJECT),
+                origin if origin.name else None,
+            )
     manager.check_pending()
     return manager
 
@@ -221,6 +295,7 @@ class PluginInfo:
 
     Attributes:
         name: Its entry point's name.
+        value: What the entry point imports; empty if it has none.
         distribution: The distribution that it came with; empty if with none.
         version: The distribution's version.
         hooks: The hooks that it implements.
@@ -229,6 +304,7 @@ class PluginInfo:
     """
 
     name: str
+    value: str
     distribution: str
     version: str
     hooks: Sequence[str]
@@ -280,6 +356,7 @@ class Registry:
             plugins=tuple(
                 PluginInfo(
                     name=name,
+                    value=manager.value(name),
                     distribution=dist.name if dist else "",
                     version=dist.version if dist else "",
                     hooks=tuple(
@@ -290,6 +367,28 @@ class Registry:
                 for name, plugin in manager.list_name_plugin()
                 for dist in [manager.distribution(name)]
             ),
+        )
+
+    @classmethod
+    def from_manifest(
+        cls,
+        manifest: Manifest,
+        *,
+        hooks: Collection[str] | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> Registry:
+        """Collect what the plugins of a bundle contribute, without looking for them.
+
+        Args:
+            manifest: What `journeykit build` found.
+            hooks: What will be asked for; see `plugin_manager_from`.
+            environ: As for `plugin_manager`.
+
+        Raises:
+            PluginError: A plugin can't be loaded, or two can't stand side by side.
+        """
+        return cls.from_plugins(
+            plugin_manager_from(manifest, hooks=hooks, environ=environ)
         )
 
     def channel(self, name: str, provider: str | None = None) -> Channel:
@@ -410,16 +509,15 @@ def _read_command(item: object) -> tuple[str, str, click.Command]:
 
 def _own_distribution() -> Distribution | None:
     try:
-        return Distribution.from_name(PROJECT)
+        return distribution(PROJECT)
     except PackageNotFoundError:  # run from a bundle that was stripped of metadata
         return None
 
 
-def _wanted(choice: str) -> Sequence[EntryPoint]:
+def _wanted(choice: str, installed: Sequence[EntryPoint]) -> Sequence[EntryPoint]:
     """Return the installed entry points that `JOURNEYKIT_PLUGINS` chooses."""
     if choice.strip() == "none":
         return ()
-    installed = sorted(entry_points(group=PROJECT), key=lambda e: (e.name, e.value))
     names = {name.strip() for name in choice.split(",")} - {""}
     missing = names - {entry_point.name for entry_point in installed}
     if missing:

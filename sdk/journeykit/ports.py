@@ -45,6 +45,8 @@ class DeadLetter(msgspec.Struct, frozen=True):
             it could not even be read.
         body: What came in: a stimulus or command as `encoded`, else the raw bytes.
         id: Its number in the store; 0: not stored yet.
+        outside: What else stood on the outside of a message of a queue, without which
+            the same body would not be the same message; an embedded store has none.
     """
 
     at: int
@@ -54,6 +56,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
     kind: str
     body: bytes
     id: int = 0
+    outside: Mapping[str, str] = {}
 
 
 class Along(msgspec.Struct, frozen=True):
@@ -82,7 +85,8 @@ class CustomerStore(Protocol):
         """Return the documents that there are, by id.
 
         Raises:
-            StoreError: One can't be read, for example because a later release wrote it.
+            DamagedDocument: One of them can't be read by anybody.
+            StoreError: None can be read, for example because a later release wrote one.
         """
         ...
 
@@ -283,6 +287,10 @@ class CatalogDocument(msgspec.Struct, frozen=True, omit_defaults=True):
         reasons: Why a journey is in its state: journey to words.
         fingerprints: Journey to the fingerprint of what its author wrote, live version.
         note: What changed, in words.
+        by_workspace: The journeys whose state is the workspace's word, which the next
+            publish may take back; None: written before this was kept.
+        relay: `unhealthy`: what was decided may not have been handed over for long, so
+            customers keep their commands for more than the usual 25 hours. In AWS only.
         schema: The shape of this document.
     """
 
@@ -295,6 +303,8 @@ class CatalogDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     reasons: dict[str, str] = {}
     fingerprints: dict[str, str] = {}
     note: str = ""
+    by_workspace: list[str] | None = None
+    relay: str = ""
     schema: int = 1
 
 

@@ -44,6 +44,7 @@ def test_plugins_are_listed_as_json() -> None:
     assert result.exit_code == 0
     assert json.loads(result.stdout)[-1] == {
         "name": "shout",
+        "value": "journeykit_shout",
         "version": "1.2",
         "distribution": "journeykit-shout",
         "hooks": [

@@ -13,10 +13,11 @@ from hypothesis import given, strategies as st
 
 from journeykit.engine.stimuli import Enroll, Stimulus, encoded
 from journeykit.errors import InputError, StoreFull
-from journeykit.local.door import Busy, Door, is_here
-from journeykit.local.http_body import MAX_BODY, MAX_EVENTS
+from journeykit.http.body import MAX_BODY, MAX_EVENTS
+from journeykit.http.door import Busy
+from journeykit.http.messages import Answer, Request
+from journeykit.local.door import Door, is_here
 from journeykit.local.http_keys import Keys
-from journeykit.local.http_messages import Answer, Request
 from journeykit.model.events import Event
 
 NOW = datetime(2026, 6, 7, 12, tzinfo=UTC)

@@ -14,10 +14,10 @@ from hypothesis import given, settings, strategies as st
 
 from journeykit.engine.stimuli import Stimulus
 from journeykit.errors import InputError
+from journeykit.http.body import MAX_BODY
+from journeykit.http.messages import Refused
 from journeykit.local.door import Door
-from journeykit.local.http_body import MAX_BODY
 from journeykit.local.http_keys import Keys
-from journeykit.local.http_messages import Refused
 from journeykit.local.http_server import DoorServer, Limits
 from journeykit.local.http_wire import MAX_HEAD, Wire
 

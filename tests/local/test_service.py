@@ -20,7 +20,8 @@ from journeykit import Event, Journey, Send, Wait, api, hours, on
 from journeykit.channels import Capabilities, Channel, Message, Receipt, Sent
 from journeykit.engine.calendar import to_ms
 from journeykit.errors import StoreError
-from journeykit.local.door import Busy, Door
+from journeykit.http.door import Busy
+from journeykit.local.door import Door
 from journeykit.local.embedded import Embedded
 from journeykit.local.http_server import DoorServer
 from journeykit.local.logs import log_lines

@@ -24,21 +24,20 @@ from journeykit.local.schema import MIGRATIONS, migrate
 from journeykit.local.sqlite import SQLiteStore
 from journeykit.ports import Along, Change, Job, Settled, Store
 from journeykit.testing import StoreContract
-from journeykit.testing.store_contract import (
+from journeykit.testing.store_contract.samples import (
     HOUR,
     NOW,
-    _after,
-    _call,
-    _catalog,
-    _decide,
-    _full,
-    _letter,
-    _new,
-    _person,
-    _send,
-    _settled,
-    _stimuli,
+    make_call,
+    make_catalog,
+    make_full,
+    make_later,
+    make_letter,
+    make_message,
+    make_newcomer,
+    make_person,
+    make_stimuli,
 )
+from journeykit.testing.store_contract.whole import decide, settled
 
 DATA = Path(__file__).parent / "data"
 
@@ -98,7 +97,7 @@ def test_an_empty_file_is_a_beginning(path: Path) -> None:
 
 def test_a_closed_database_is_one_file(path: Path) -> None:
     store = SQLiteStore.open(path)
-    store.commit([_new("ada")])
+    store.commit([make_newcomer("ada")])
 
     store.close()
 
@@ -199,11 +198,11 @@ def test_where_there_is_nothing_to_look_at_it_says_how_to_begin(path: Path) -> N
 
 def test_who_only_looks_sees_what_is_there_and_writes_nothing(path: Path) -> None:
     with closing(SQLiteStore.open(path)) as store:
-        store.commit([_new("ada")])
+        store.commit([make_newcomer("ada")])
 
         with closing(SQLiteStore.open(path, readonly=True)) as look:
             assert set(look.load(["ada"])) == {"ada"}
-            store.commit([_new("bob")])
+            store.commit([make_newcomer("bob")])
             assert set(look.load(["ada", "bob"])) == {"ada", "bob"}
             with pytest.raises(StoreError, match="readonly"):
                 look.put([WakeUp("ada")])
@@ -211,7 +210,7 @@ def test_who_only_looks_sees_what_is_there_and_writes_nothing(path: Path) -> Non
 
 def test_who_only_looks_needs_nobody_else(path: Path) -> None:
     with closing(SQLiteStore.open(path)) as store:
-        store.commit([_new("ada")])
+        store.commit([make_newcomer("ada")])
     before = path.read_bytes()
 
     with closing(SQLiteStore.open(path, readonly=True)) as look:
@@ -236,7 +235,7 @@ def test_a_database_of_the_first_shape_is_read(path: Path) -> None:
 
     with closing(SQLiteStore.open(path)) as store:
         people = store.load(["ada", "bob", "cyd"])
-        assert people["ada"] == _full("ada", next_due=NOW)
+        assert people["ada"] == make_full("ada", next_due=NOW)
         assert len(people["bob"].profile) == 40
         assert people["cyd"].profile == {"huge": 2**80}
         assert list(store.due(NOW, 9)) == [(NOW, "ada")]
@@ -244,21 +243,21 @@ def test_a_database_of_the_first_shape_is_read(path: Path) -> None:
         assert store.find(["c1"])["c1"].reason == "no stock"
         assert store.tallies() == {"welcome": (1, 1)}
         again, lapsed = store.take(NOW + HOUR, 9, lease_until=NOW + HOUR)
-        assert again.command == _send("d2")
+        assert again.command == make_message("d2")
         assert (again.attempts, again.reserved, again.lapsed) == (1, True, False)
-        assert (lapsed.command, lapsed.lapsed) == (_send("d3"), True)
-        assert [stimulus for _, stimulus in store.pending(9)] == _stimuli()
+        assert (lapsed.command, lapsed.lapsed) == (make_message("d3"), True)
+        assert [stimulus for _, stimulus in store.pending(9)] == make_stimuli()
         assert [lines for _, lines in store.journal(9)] == [b"1\n"]
         assert [letter.reason for letter in store.dead(0, 9)] == ["poison"]
         assert store.claim("first-2", "bob", 2, at=NOW) == 2
         assert store.reserve("sms", 1, interval_us=100, burst=1, now_us=0) == 1300
-        assert store.current() == _catalog(1)
+        assert store.current() == make_catalog(1)
         (job,) = store.unfinished()
         assert job == Job(
             1, "enroll", "welcome", "5", 4, False, NOW, b'{"customer":"ada"}\n'
         )
         assert store.bookmark("events.jsonl") == "17"
-        assert not store.commit([Change(people["ada"], _after(people["ada"]))])
+        assert not store.commit([Change(people["ada"], make_later(people["ada"]))])
 
 
 def test_migrations_are_done_in_order_and_once(path: Path) -> None:
@@ -300,7 +299,7 @@ def test_several_processes_may_begin_it_together(path: Path) -> None:
         thread.join()
 
     assert len(stores) == 6
-    stores[0].commit([_new("ada")])
+    stores[0].commit([make_newcomer("ada")])
     for store in stores:
         assert set(store.load(["ada"])) == {"ada"}
         store.close()
@@ -310,7 +309,7 @@ def test_several_processes_may_begin_it_together(path: Path) -> None:
 
 
 def test_a_document_of_an_earlier_layout_is_read(path: Path) -> None:
-    ada = _full("ada")
+    ada = make_full("ada")
     SQLiteStore.open(path).close()
     earlier = {
         "Customer": ["active", "past", "id", "schema", "created_at", "revision"],
@@ -347,8 +346,8 @@ def test_a_document_of_an_earlier_layout_is_read(path: Path) -> None:
             active=[Enrollment("e1", "welcome", 3, 1, run.entered_at, step=run.step)],
             past={"vouchers": type(past)(past.count, past.last_in)},
         )
-        assert not store.commit([Change(found, _after(found))])
-        assert store.load(["ada"])["ada"] == _after(found)
+        assert not store.commit([Change(found, make_later(found))])
+        assert store.load(["ada"])["ada"] == make_later(found)
 
 
 def document(db: sqlite3.Connection) -> bytes:
@@ -371,7 +370,7 @@ def of_an_unknown_layout(stored: bytes) -> bytes:
 def test_a_document_of_a_later_release_is_refused(
     store: SQLiteStore, path: Path, change: Callable[[bytes], bytes]
 ) -> None:
-    store.commit([_new("ada")])
+    store.commit([make_newcomer("ada")])
     with raw(path) as db:
         changed = change(document(db))
         db.execute("update customer set document = ?", (changed,))
@@ -402,7 +401,7 @@ def test_a_document_of_a_later_release_is_refused(
 def test_a_damaged_document_says_which_row_and_not_whose_it_is(
     store: SQLiteStore, path: Path, damaged: bytes
 ) -> None:
-    store.commit([_new("ada"), _new("bob")])
+    store.commit([make_newcomer("ada"), make_newcomer("bob")])
     with raw(path) as db:
         db.execute("update customer set document = ? where name = 'ada'", (damaged,))
 
@@ -415,7 +414,7 @@ def test_a_damaged_document_says_which_row_and_not_whose_it_is(
 def test_a_scan_passes_over_who_cant_be_read(
     store: SQLiteStore, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store.commit([_new(name) for name in ("ada", "bob", "cyd", "dan")])
+    store.commit([make_newcomer(name) for name in ("ada", "bob", "cyd", "dan")])
     with raw(path) as db:
         db.execute("update customer set document = x'00' where name < 'c'")
 
@@ -428,7 +427,7 @@ def test_a_scan_passes_over_who_cant_be_read(
 
 
 def test_every_cut_of_a_document_is_noticed(store: SQLiteStore, path: Path) -> None:
-    store.commit([Change(None, _full("ada"))])
+    store.commit([Change(None, make_full("ada"))])
     with raw(path) as db:
         whole = document(db)
         for end in range(len(whole)):
@@ -442,7 +441,7 @@ def test_a_large_document_is_compressed(store: SQLiteStore, path: Path) -> None:
         Enrollment(f"{n:024}", "welcome", 3, n, NOW, step="wait-1d", due=NOW + HOUR)
         for n in range(50)
     ]
-    ada = _person("ada", active=runs)
+    ada = make_person("ada", active=runs)
 
     store.commit([Change(None, ada)])
 
@@ -474,13 +473,13 @@ def test_a_stimulus_that_cant_be_read_becomes_a_dead_letter(
 def test_a_command_that_cant_be_read_becomes_a_dead_letter(
     store: SQLiteStore, path: Path
 ) -> None:
-    _decide(store, _send("d1"), _send("d2"), _send("d3"))
+    decide(store, make_message("d1"), make_message("d2"), make_message("d3"))
     with raw(path) as db:
         db.execute("update command set body = x'ff' where id < 3")
 
     (task,) = store.take(NOW, 2, lease_until=NOW + HOUR)
 
-    assert task.command == _send("d3")
+    assert task.command == make_message("d3")
     letters = store.dead(0, 9)
     assert [(x.at, x.door, x.customer) for x in letters] == [(NOW, "outbox", "ada")] * 2
     assert store.backlog()["waiting"] == 1
@@ -490,7 +489,7 @@ def test_thousands_of_rows_that_cant_be_read_are_all_passed_over(
     store: SQLiteStore, path: Path
 ) -> None:
     store.put([WakeUp("ada")] * 1200)
-    _decide(store, *(_send(f"d{n}") for n in range(1200)))
+    decide(store, *(make_message(f"d{n}") for n in range(1200)))
     with raw(path) as db:
         db.execute("update inbox set body = x'ff' where id < 1200")
         db.execute("update command set body = x'ff' where id < 1200")
@@ -502,20 +501,20 @@ def test_thousands_of_rows_that_cant_be_read_are_all_passed_over(
 
 
 def test_taking_nothing_takes_nothing(store: SQLiteStore) -> None:
-    _decide(store, _send("d1"))
+    decide(store, make_message("d1"))
 
     assert not store.take(NOW, 0, lease_until=NOW + HOUR)
 
 
 def test_a_catalog_of_a_later_release_is_refused(store: SQLiteStore) -> None:
-    store.publish(_catalog(1, schema=2))
+    store.publish(make_catalog(1, schema=2))
 
     with pytest.raises(NewerStore, match="schema 2"):
         store.current()
 
 
 def test_a_damaged_catalog_is_an_error_of_ours(store: SQLiteStore, path: Path) -> None:
-    store.publish(_catalog(1))
+    store.publish(make_catalog(1))
     with raw(path) as db:
         db.execute("update catalog set document = '{}'")
 
@@ -525,7 +524,7 @@ def test_a_damaged_catalog_is_an_error_of_ours(store: SQLiteStore, path: Path) -
 
 def test_the_last_fifty_catalogs_are_kept(store: SQLiteStore, path: Path) -> None:
     for revision in range(1, 61):
-        store.publish(_catalog(revision))
+        store.publish(make_catalog(revision))
 
     with raw(path) as db:
         kept = db.execute("select revision from catalog order by 1").fetchall()
@@ -540,27 +539,31 @@ def test_what_one_process_writes_the_others_see(path: Path) -> None:
         closing(SQLiteStore.open(path)) as one,
         closing(SQLiteStore.open(path)) as two,
     ):
-        one.commit([_new("ada")])
+        one.commit([make_newcomer("ada")])
         ada = two.load(["ada"])["ada"]
-        assert not two.commit([Change(ada, _after(ada, next_due=NOW))])
+        assert not two.commit([Change(ada, make_later(ada, next_due=NOW))])
 
-        assert set(one.commit([Change(ada, _after(ada)), _new("bob")])) == {"ada"}
-        assert set(two.commit([_new("bob"), _new("cyd")])) == {"bob"}
+        assert set(
+            one.commit([Change(ada, make_later(ada)), make_newcomer("bob")])
+        ) == {"ada"}
+        assert set(two.commit([make_newcomer("bob"), make_newcomer("cyd")])) == {"bob"}
         assert list(one.due(NOW, 9)) == [(NOW, "ada")]
 
-        one.publish(_catalog(1))
+        one.publish(make_catalog(1))
         assert two.revision() == 1
         with pytest.raises(StaleCatalog):
-            two.publish(_catalog(1))
+            two.publish(make_catalog(1))
 
 
 def test_a_process_that_has_loaded_nothing_can_commit(path: Path) -> None:
     with closing(SQLiteStore.open(path)) as one:
-        one.commit([_new("ada"), _new("bob")])
+        one.commit([make_newcomer("ada"), make_newcomer("bob")])
         ada, bob = one.load(["ada", "bob"]).values()
 
     with closing(SQLiteStore.open(path)) as two:
-        assert not two.commit([Change(bob, _after(bob)), Change(ada, _after(ada))])
+        assert not two.commit(
+            [Change(bob, make_later(bob)), Change(ada, make_later(ada))]
+        )
 
         assert {c.revision for c in two.scan("", 9)} == {2}
 
@@ -572,8 +575,8 @@ def test_origins_are_written_once(path: Path) -> None:
         raw(path) as db,
     ):
         for n, store in enumerate((one, two, one, two)):
-            _settled(store, _send(f"d{n}"), "sent")
-            _settled(store, _send(f"t{n}", test=True), "sent")
+            settled(store, make_message(f"d{n}"), "sent")
+            settled(store, make_message(f"t{n}", test=True), "sent")
 
         assert db.execute("select count(*) from origin").fetchone() == (2,)
         assert len(one.find([f"d{n}" for n in range(4)])) == 4
@@ -582,13 +585,13 @@ def test_origins_are_written_once(path: Path) -> None:
 def test_deliveries_are_found_in_every_part_of_the_index(
     store: SQLiteStore, path: Path
 ) -> None:
-    _settled(store, _send("first"), "returned")
+    settled(store, make_message("first"), "returned")
     for n in range(1, 4):  # as if that many were in between
         with raw(path) as db:
             db.execute("update delivery set n = n + 100000 where n > 100000")
             db.execute("update delivery set n = 100000 * ? + 1 where n = 2", (n,))
-        _settled(store, _send(f"d{n}"), "sent")
-    _settled(store, _send("first"), "sent")
+        settled(store, make_message(f"d{n}"), "sent")
+    settled(store, make_message("first"), "sent")
 
     found = store.find(["first", "d1", "d2", "d3", "d4"])
 
@@ -601,32 +604,37 @@ def test_deliveries_are_found_in_every_part_of_the_index(
 
 
 def test_a_locked_database_is_busy_and_works_on(store: SQLiteStore, path: Path) -> None:
-    store.commit([_new("ada")])
+    store.commit([make_newcomer("ada")])
     with raw(path) as other:
         other.execute("begin exclusive")
         with pytest.raises(StoreBusy, match="locked by another process"):
-            store.commit([_new("bob")])
+            store.commit([make_newcomer("bob")])
         with pytest.raises(StoreBusy):
             store.put([WakeUp("ada")])
         assert set(store.load(["ada", "bob"])) == {"ada"}, "looking needs no lock"
         other.execute("rollback")
 
-    assert not store.commit([_new("bob")])
+    assert not store.commit([make_newcomer("bob")])
     assert set(store.load(["ada", "bob"])) == {"ada", "bob"}
 
 
 def test_a_full_disk_leaves_nothing_half_done(store: SQLiteStore) -> None:
-    ada = _person("ada", next_due=NOW)
-    store.commit([Change(None, ada, (_send("d0"),), b"1\n")])
+    ada = make_person("ada", next_due=NOW)
+    store.commit([Change(None, ada, (make_message("d0"),), b"1\n")])
     (task,) = store.take(NOW, 1, lease_until=NOW + HOUR)
     limit = "pragma max_page_count"
     ((pages,),) = store._database.rows("pragma page_count")
     store._database.rows(f"{limit} = {pages}")
     many = [
-        Change(None, _person(f"c{n}", next_due=NOW), (_send(f"d{n}"),), b"2\n" * 99)
+        Change(
+            None,
+            make_person(f"c{n}", next_due=NOW),
+            (make_message(f"d{n}"),),
+            b"2\n" * 99,
+        )
         for n in range(500)
     ]
-    change = Change(ada, _after(ada, next_due=None), lines=b"2\n")
+    change = Change(ada, make_later(ada, next_due=None), lines=b"2\n")
 
     with pytest.raises(StoreFull, match="no space left"):
         store.commit([change, *many], along=Along(bookmark=("r", "1")))
@@ -653,7 +661,7 @@ def test_a_full_disk_leaves_nothing_half_done(store: SQLiteStore) -> None:
 
 def test_a_damaged_page_is_an_error_of_ours(path: Path) -> None:
     with closing(SQLiteStore.open(path)) as store:
-        store.commit([_new(f"c{n}") for n in range(999)])
+        store.commit([make_newcomer(f"c{n}") for n in range(999)])
     whole = bytearray(path.read_bytes())
     whole[3 * 4096 :] = b"\x7f" * (len(whole) - 3 * 4096)
     path.write_bytes(whole)
@@ -680,7 +688,9 @@ def test_a_log_that_was_cut_off_loses_last_commits_and_nothing_else(
     source.parent.mkdir()
     store = SQLiteStore.open(source)
     for n in range(20):
-        store.commit([Change(None, _person(f"c{n}"), (_send(f"d{n}"),), b"line\n")])
+        store.commit(
+            [Change(None, make_person(f"c{n}"), (make_message(f"d{n}"),), b"line\n")]
+        )
     main, log = source.read_bytes(), source.with_name("journeykit.db-wal").read_bytes()
     store.close()
 
@@ -729,17 +739,17 @@ def test_a_mistake_in_a_batch_stores_nothing_of_it(store: SQLiteStore) -> None:
     wrong: Any = Customer("bob", NOW, 1, profile={"x": object()})
 
     with pytest.raises(TypeError):
-        store.commit([_new("ada"), Change(None, wrong)])
+        store.commit([make_newcomer("ada"), Change(None, wrong)])
     with pytest.raises(UnicodeEncodeError):
-        store.bury([_letter("a"), _letter("\ud800")])
+        store.bury([make_letter("a"), make_letter("\ud800")])
 
     assert store.scan("", 9) == []
     assert store.dead(0, 9) == []
-    assert not store.commit([_new("ada")])
+    assert not store.commit([make_newcomer("ada")])
 
 
 def test_a_call_is_counted_with_its_journeys_messages(store: SQLiteStore) -> None:
-    _settled(store, _call("c1"), "failed")
-    _settled(store, _send("d1"), "sent")
+    settled(store, make_call("c1"), "failed")
+    settled(store, make_message("d1"), "sent")
 
     assert store.tallies() == {"welcome": (1, 1)}

@@ -165,7 +165,8 @@ class Shell:
         observer = Observer("test", "journeykit_after_reaction", self._hear)
         self.runtime = Runtime(
             store,
-            lambda: catalog,
+            lambda **_: catalog,
+            inbox=store,
             observers=Observers(reactions=[observer]),
             salt=str,
         )

@@ -10,7 +10,15 @@ import msgspec
 import pytest
 
 from journeykit import Duration, Event, Journey, Policies
-from journeykit.channels import Action, Capabilities, Channel, Message, Receipt, Sent
+from journeykit.channels import (
+    Action,
+    Capabilities,
+    Channel,
+    Message,
+    Receipt,
+    Report,
+    Sent,
+)
 from journeykit.engine.customer import Customer
 from journeykit.engine.guards import ChannelRules
 from journeykit.engine.stimuli import Stimulus
@@ -18,7 +26,7 @@ from journeykit.observers import Observers
 from journeykit.ports import Delivery
 from journeykit.runtime.catalogs import Draft, LiveCatalog, next_catalog, set_state
 from journeykit.runtime.dispatcher import Dispatcher
-from journeykit.runtime.runtime import Ingested, Report, Runtime
+from journeykit.runtime.runtime import Ingested, Runtime, back_off
 from journeykit.testing import MemoryStore
 
 T0 = datetime(2026, 6, 1, 12, tzinfo=UTC)  # a Monday, noon
@@ -61,6 +69,7 @@ class Shop:
         loggable: Sequence[str] = (),
         publish: Any = None,
         workers: int = 1,
+        back_off: Callable[[int], None] = back_off,
     ) -> None:
         self.store = store or MemoryStore()
         self.now = self.ms("+0h")
@@ -79,9 +88,11 @@ class Shop:
         self.runtime = Runtime(
             self.store,
             self.catalog,
+            inbox=self.store,
             observers=observers,
             loggable=loggable,
             salt=lambda: "salt",
+            back_off=back_off,
         )
         self.dispatcher = Dispatcher(
             self.store,

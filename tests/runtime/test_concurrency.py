@@ -243,7 +243,7 @@ def test_a_resume_is_not_undone_by_who_parks_at_the_same_moment() -> None:
         if changes and shop.store.commit is not commit:
             shop.store.commit = commit
             shop.state("hello", "live")
-            other = Runtime(shop.store, shop.catalog)
+            other = Runtime(shop.store, shop.catalog, inbox=shop.store)
             visits = Visits(shop.store, shop.store, other)
             visits.run(Job(0, "resume", "hello"), now=earlier)
         return commit(changes, **along)

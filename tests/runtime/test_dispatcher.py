@@ -805,6 +805,71 @@ def test_no_call_is_handed_over_when_its_lease_is_half_over(
     assert [call.customer for call in gift.ran] == ["ada", "bob"]
 
 
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_what_was_handed_over_is_stored_before_the_time_is_up(
+    monkeypatch: pytest.MonkeyPatch, batch_size: int
+) -> None:
+    clock = [0.0]
+
+    def slowly(message: Message) -> Sent:
+        clock[0] += 7
+        return Sent(message.delivery_id)
+
+    monkeypatch.setattr(
+        "journeykit.runtime.dispatcher.time.monotonic", lambda: clock[0]
+    )
+    provider = Provider(batch_size=batch_size, idempotent=True)
+    provider.answer = slowly
+    shop = Shop(HELLO, channels=[provider])
+    shop.ingest(*(shop.event("joined", f"customer-{n}") for n in range(20)))
+
+    shop.dispatcher.deliver(shop.now, seconds=27)
+
+    found = shop.store.find([message.delivery_id for message in provider.asked])
+    assert len(provider.asked) == len(found) == 4
+    again = shop.store.take(shop.now, 100, lease_until=shop.now + LEASE_MS)
+    assert [task.lapsed for task in again] == [False] * 16
+
+
+@pytest.mark.parametrize("kind", ["messages", "calls"])
+def test_a_death_in_a_long_round_makes_little_unknown(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    asked: list[str] = []
+    clock, known = [0.0], 0
+
+    def asks(id: str) -> None:
+        nonlocal known
+        asked.append(id)
+        clock[0] += 3
+        if len(asked) == 9:
+            known = len(shop.store.find(asked))
+            raise SystemExit  # the process ends
+
+    def sent(message: Message) -> Sent:
+        asks(message.delivery_id)
+        return Sent(message.delivery_id)
+
+    def done(calls: Sequence[ActionCall]) -> Sequence[Completed]:
+        asks(calls[0].call_id)
+        return [Completed(calls[0].call_id)]
+
+    monkeypatch.setattr(
+        "journeykit.runtime.dispatcher.time.monotonic", lambda: clock[0]
+    )
+    provider, gift = Provider(batch_size=1, idempotent=True), Gift(done)
+    gift.batch_size, provider.answer = 1, sent
+    step = Send("email", "hello") if kind == "messages" else Call("gift")
+    journey = Journey("hello", trigger=on("joined"), steps=[step])
+    shop = Shop(journey, channels=[provider], actions=[gift])
+    shop.ingest(*(shop.event("joined", f"customer-{n}") for n in range(20)))
+
+    with pytest.raises(SystemExit):
+        shop.dispatcher.deliver(shop.now)
+
+    assert (len(asked), known) == (9, 8)
+
+
 class Forgetful(MemoryStore):
     """A store that fails when it is told to."""
 

@@ -21,10 +21,9 @@ from journeykit import (
     hours,
     on,
 )
-from journeykit.channels import Rejected
+from journeykit.channels import Rejected, Report
 from journeykit.engine.customer import Customer
 from journeykit.errors import StoreBusy, StoreError, StoreFull
-from journeykit.runtime.runtime import Report
 from journeykit.testing import MemoryStore
 
 CART = Journey(

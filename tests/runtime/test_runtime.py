@@ -6,7 +6,9 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given, strategies as st
 from tests.runtime.conftest import T0, Provider, Shop
 
 from journeykit import (
@@ -22,13 +24,14 @@ from journeykit import (
     hours,
     on,
 )
+from journeykit.channels import Report
 from journeykit.engine.ids import log_id
 from journeykit.engine.stimuli import Enroll, Remove, WakeUp
-from journeykit.errors import StoreBusy, StoreError, StoreFull
+from journeykit.errors import DamagedDocument, StoreBusy, StoreError, StoreFull
 from journeykit.happened import Reacted
 from journeykit.observers import Observer, Observers
 from journeykit.ports import NOTHING, Along, Change, DeadLetter
-from journeykit.runtime.runtime import Report
+from journeykit.runtime.runtime import back_off
 from journeykit.testing import MemoryStore
 
 HELLO = Journey("hello", trigger=on("joined"), steps=[Send("email", "hello")])
@@ -121,8 +124,9 @@ def test_whoever_was_changed_by_somebody_else_is_decided_again() -> None:
 
 
 def test_losing_all_the_time_is_an_error_and_nothing_is_stored() -> None:
-    store = Stubborn()
-    shop, other = Shop(CART, store=store), Shop(CART, store=store)
+    store, lost = Stubborn(), list[int]()
+    shop = Shop(CART, store=store, back_off=lost.append)
+    other = Shop(CART, store=store)
     shop.happens("cart.added")
     store.others = [
         lambda n=n: other.ingest(  # type: ignore[misc]
@@ -135,6 +139,32 @@ def test_losing_all_the_time_is_an_error_and_nothing_is_stored() -> None:
         shop.ingest(shop.event("order.placed"))
 
     assert "exited converted" not in shop.said
+    assert lost == [*range(1, 20)]  # it waited before each further attempt
+
+
+def test_who_loses_a_few_races_does_not_wait_and_then_ever_longer() -> None:
+    paused: list[float] = []
+
+    for lost in range(1, 20):
+        back_off(lost, sleep=paused.append, draw=lambda: 1.0)
+
+    assert paused[:6] == [0.02, 0.04, 0.08, 0.16, 0.32, 0.5]
+    assert paused[6:] == [0.5] * 8  # and 5 times not at all
+
+
+@given(lost=st.integers(1, 20), at_once=st.integers(0, 5))
+def test_two_who_lost_together_do_not_come_back_together(
+    lost: int, at_once: int
+) -> None:
+    paused: list[float] = []
+
+    for drawn in (0.0, 0.25, 1.0):
+        back_off(lost, at_once=at_once, sleep=paused.append, draw=lambda d=drawn: d)  # type: ignore[misc]
+
+    if lost <= at_once:
+        assert paused == []
+    else:
+        assert 0 == paused[0] < paused[1] == paused[2] / 4 <= 0.5 / 4
 
 
 def test_a_store_that_fails_keeps_nothing_of_the_batch_and_the_same_works_later() -> (
@@ -239,8 +269,10 @@ class Damaged(MemoryStore):
         self.closed = False
 
     def load(self, ids: Sequence[str]) -> Any:
-        if self.closed or self.damaged & set(ids):
-            raise StoreError("can't be read")
+        if self.closed:
+            raise StoreError("gone")
+        if self.damaged & set(ids):
+            raise DamagedDocument("can't be read")
         return super().load(ids)
 
 
@@ -412,6 +444,35 @@ def test_a_report_about_an_unknown_message_counts_nowhere(
 
     assert done.reactions == 0
     assert "not known here" in caplog.text
+
+
+def test_a_report_beyond_every_bound_is_a_dead_letter_and_the_rest_proceeds(
+    provider: Provider,
+) -> None:
+    shop = Shop(
+        HELLO,
+        Journey("thanks", trigger=on("message.opened"), steps=[Emit("thanked")]),
+        channels=[provider],
+    )
+    shop.happens("joined")
+    shop.deliver()
+    deep: dict[str, object] = {}
+    for _ in range(99):
+        deep = {"deeper": deep}
+    id = provider.asked[0].delivery_id
+    reports = [
+        Report(id, "message.clicked", "r1", T0, {"deep": deep}),
+        Report(id, "message.opened", "r2", T0),
+    ]
+
+    done = shop.runtime.feedback(reports, now=shop.now)
+
+    assert (done.reactions, shop.said.count("emitted thanked")) == (1, 1)
+    (letter,) = shop.store.dead(0, 10)
+    assert (letter.door, letter.customer) == ("feedback", "ada")
+    assert "nests deeper" in letter.reason
+    assert letter.kind == "report"
+    assert msgspec.json.decode(letter.body, type=Report) == reports[0]
 
 
 def test_the_same_report_again_is_the_same_report(provider: Provider) -> None:

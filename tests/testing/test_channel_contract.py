@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hmac
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import count
 from threading import Barrier
 from typing import Any, ClassVar, Literal, Self
@@ -13,19 +15,23 @@ from typing import Any, ClassVar, Literal, Self
 import pytest
 
 from journeykit.channels import (
+    Callback,
     Capabilities,
     Channel,
     Message,
     Receipt,
     Rejected,
+    Report,
     RetryAfter,
     Sent,
     Uncertain,
 )
+from journeykit.errors import InputError
 from journeykit.testing import ChannelContract
 
 Trouble = Literal["busy", "refusing", "silent", "unreachable"]
 NOBODY = "nobody@example.com"
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 class Gateway:
@@ -101,6 +107,23 @@ class Pager(Channel):
             return Rejected(message.delivery_id, "refused")
         return Sent(message.delivery_id)
 
+    def feedback(self, callback: Callback) -> Sequence[Report]:
+        self.verify(callback)
+        return [self.report(callback)]
+
+    def verify(self, callback: Callback) -> None:
+        given = callback.headers.get("signature", "")
+        if not hmac.compare_digest(given, signature_of(callback.body)):
+            raise InputError("the signature is wrong", place="pager: callback")
+
+    def report(self, callback: Callback) -> Report:
+        id = callback.headers["signature"]
+        return Report(callback.body.decode(), "message.delivered", id, NOON)
+
+
+def signature_of(body: bytes) -> str:
+    return hmac.new(b"t0p-secret", body, "sha256").hexdigest()
+
 
 class PagerContract(ChannelContract):
     bad_settings = ({}, {"token": "t0p-secret", "tokn": "x"})
@@ -122,6 +145,11 @@ class PagerContract(ChannelContract):
 
     def bad_message(self) -> Message | None:
         return self.message(9, address=NOBODY)
+
+    def callback(self, delivery_id: str) -> Callback | None:
+        body = delivery_id.encode()
+        headers = {"signature": signature_of(body)}
+        return Callback(body=body, headers=headers, received_at=NOON)
 
 
 class TestPager(PagerContract):
@@ -252,6 +280,29 @@ class Growing(Pager):
         return f"+{address}"
 
 
+class Believing(Pager):
+    def verify(self, callback: Callback) -> None:
+        pass
+
+
+class Counting(Pager):
+    numbers = count()
+
+    def report(self, callback: Callback) -> Report:
+        return replace(super().report(callback), id=str(next(self.numbers)))
+
+
+class Mute(Pager):
+    def feedback(self, callback: Callback) -> Sequence[Report]:
+        return []
+
+
+class Telling(Pager):
+    def verify(self, callback: Callback) -> None:
+        if callback.headers.get("signature") != signature_of(callback.body):
+            raise InputError(f"not signed with {self.settings.token}")
+
+
 class Unchecked(Pager):
     def configured(self, settings: Mapping[str, object]) -> Self:
         done = copy(self)
@@ -311,6 +362,9 @@ BROKEN: Sequence[tuple[type[Pager], Callable[..., Any]]] = [
     (RealMock, PagerContract.test_the_mock_reaches_nobody),
     (Forgetful, PagerContract.test_it_can_send_from_several_threads),
     (Unchecked, PagerContract.test_settings_are_checked),
+    (Believing, PagerContract.test_a_forged_callback_is_refused),
+    (Counting, PagerContract.test_the_same_callback_again_is_the_same_reports),
+    (Mute, PagerContract.test_a_callback_says_what_became_of_messages),
 ]
 
 
@@ -320,6 +374,18 @@ def test_what_breaks_a_promise_fails_the_test_of_it(
 ) -> None:
     with pytest.raises((Exception, pytest.fail.Exception)):
         promise(contract(kind))
+
+
+def test_a_channel_that_reads_callbacks_has_to_show_one() -> None:
+    class Untold(PagerContract):
+        def callback(self, delivery_id: str) -> Callback | None:
+            return None
+
+    untold = Untold()
+    untold.setup_method()
+
+    with pytest.raises(AssertionError, match="override `callback`"):
+        untold.test_a_forged_callback_is_refused()
 
 
 def test_a_channel_that_chokes_on_a_text_fails() -> None:
@@ -340,7 +406,12 @@ def test_a_normal_form_that_is_not_final_fails() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "seen"),
-    [(Gossiping, "t0p-secret"), (Logging, "person-1"), (Raising, "person-1")],
+    [
+        (Gossiping, "t0p-secret"),
+        (Logging, "person-1"),
+        (Raising, "person-1"),
+        (Telling, "t0p-secret"),
+    ],
 )
 def test_a_secret_or_an_address_that_can_be_seen_fails_the_test_of_it(
     kind: type[Pager], seen: str, caplog: pytest.LogCaptureFixture

@@ -6,9 +6,10 @@ import base64
 import json
 import re
 import threading
+import traceback
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -16,10 +17,12 @@ from typing import ClassVar, Literal
 import pytest
 
 from journeykit.channels import (
+    Callback,
     Capabilities,
     Channel,
     Message,
     Rejected,
+    Report,
     RetryAfter,
     Sent,
 )
@@ -34,7 +37,13 @@ from journeykit.transport import (
     Response,
     Unreachable,
 )
-from journeykit_webhook import WebhookChannel, WebhookSettings, new_secret, verify
+from journeykit_webhook import (
+    WebhookChannel,
+    WebhookSettings,
+    new_secret,
+    signed,
+    verify,
+)
 
 SECRET = new_secret()
 URL = "https://hooks.example.com/in/token-3f9a"
@@ -53,6 +62,23 @@ MESSAGE = Message(
     step="send-webhook-welcome",
     purpose="marketing",
 )
+
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+OPENED = {
+    "type": "message.opened",
+    "timestamp": "2026-03-02T11:59:58Z",
+    "data": {"delivery_id": "d1", "device": "phone"},
+}
+
+
+def called_back(
+    content: object = OPENED, *, secret: str = SECRET, at: datetime = NOON
+) -> Callback:
+    """What a receiver posts back, signed a moment before noon."""
+    body = content if isinstance(content, bytes) else json.dumps(content).encode()
+    headers = signed("msg-1", body, secret, at=NOON.timestamp())
+    return Callback(body=body, headers=headers, received_at=at)
 
 
 class Receiver:
@@ -117,6 +143,9 @@ class TestContract(ChannelContract):
 
     def bad_message(self) -> Message:
         return self.message(9, address=REFUSED)
+
+    def callback(self, delivery_id: str) -> Callback:
+        return called_back(OPENED | {"data": {"delivery_id": delivery_id}})
 
 
 @pytest.mark.parametrize(
@@ -345,3 +374,95 @@ def test_a_real_receiver_can_verify_what_arrives(hook: str) -> None:
 
     assert receipts == [[Sent("d1")], [Sent("d2")]]
     assert Hook.verified == ["d1", "d2"]
+
+
+# What the receiver posts back
+
+
+def webhook(**settings: object) -> Channel:
+    return WebhookChannel().configured(SETTINGS | settings)
+
+
+def test_a_receiver_says_what_became_of_a_message() -> None:
+    reports = webhook().feedback(called_back())
+
+    assert reports == [
+        Report(
+            delivery_id="d1",
+            name="message.opened",
+            id="msg-1",
+            occurred_at=datetime(2026, 3, 2, 11, 59, 58, tzinfo=UTC),
+            properties={"device": "phone"},
+        )
+    ]
+
+
+@pytest.mark.parametrize("seconds", [-300, 300])
+def test_a_callback_counts_for_five_minutes(seconds: int) -> None:
+    callback = called_back(at=NOON + timedelta(seconds=seconds))
+
+    assert len(webhook().feedback(callback)) == 1
+
+
+@pytest.mark.parametrize("seconds", [-301, 301, 86_400])
+def test_a_callback_that_is_replayed_is_refused(seconds: int) -> None:
+    callback = called_back(at=NOON + timedelta(seconds=seconds))
+
+    with pytest.raises(InputError, match="five minutes"):
+        webhook().feedback(callback)
+
+
+def test_a_callback_may_be_read_long_after_it_came_in() -> None:
+    callback = called_back()  # months ago, by the clock of this machine
+
+    assert len(webhook().feedback(callback)) == 1
+
+
+def test_while_a_secret_is_replaced_a_callback_may_be_signed_with_either() -> None:
+    new = new_secret()
+    both = webhook(secret=new, previous_secret=SECRET)
+
+    assert len(both.feedback(called_back(secret=new))) == 1
+    assert len(both.feedback(called_back(secret=SECRET))) == 1
+    with pytest.raises(InputError, match="not of this secret"):
+        both.feedback(called_back(secret=new_secret()))
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "body: Invalid JSON"),
+        (b"[" * 10_000, "body: Invalid JSON"),
+        ({}, "type: Field required"),
+        (OPENED | {"type": "message.sent"}, "type: must be one of message.deferred"),
+        (OPENED | {"type": "order.placed"}, "type: must be one of"),
+        (OPENED | {"timestamp": "2026-03-02T11:59:58"}, "timestamp: "),
+        (OPENED | {"data": {}}, "data.delivery_id: Field required"),
+        (OPENED | {"data": {"delivery_id": ""}}, "data.delivery_id: "),
+    ],
+    ids=range(8),
+)
+def test_what_is_signed_and_no_report_is_refused(
+    content: object, complaint: str
+) -> None:
+    with pytest.raises(InputError, match=f"webhook: callback: {complaint}"):
+        webhook().feedback(called_back(content))
+
+
+def test_what_is_refused_is_not_quoted() -> None:
+    content = OPENED | {"timestamp": "ada@example.com"}
+
+    with pytest.raises(InputError) as caught:
+        webhook().feedback(called_back(content))
+
+    assert "ada" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_callback_without_a_known_secret_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("JOURNEYKIT_WEBHOOK_SECRET", raising=False)
+    channel = WebhookChannel().configured({"url": URL})
+
+    with pytest.raises(InputError, match="JOURNEYKIT_WEBHOOK_SECRET"):
+        channel.feedback(called_back())

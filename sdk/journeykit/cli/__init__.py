@@ -17,16 +17,21 @@ from journeykit.model.plain_text import printable
 
 # Command → what it does. Said here, so that `--help` need not load the modules.
 COMMANDS: Mapping[str, str] = {
+    "build": "Build what the functions of a stack run.",
     "check": "Say what is wrong with a workspace.",
     "customer": "Show everything that is known of a customer.",
     "dead-letters": "Look at what could not be handled, and try it again.",
     "demo": "Run four journeys over a year of real shopping.",
+    "deploy": "Make or update the stack in AWS.",
+    "emulate": "Send events through the whole path in AWS, on this machine.",
     "enroll": "Enroll one customer, or many, in a journey.",
     "init": "Write a workspace that runs at once.",
+    "keys": "Say who may write to the HTTP door of a stack.",
     "pause": "Let nobody enter a journey or move on in it.",
     "plugins": "List the plugins, and what each contributes.",
     "publish": "Make a workspace's journeys and policies the live ones.",
     "remove": "Take one customer, or many, out of a journey.",
+    "repair": "Send again what a stack may have lost.",
     "resume": "Let a journey that was paused go on.",
     "run": "Handle events from a file, durably.",
     "schema": "Print a JSON Schema.",

@@ -7,19 +7,31 @@ from pathlib import Path
 import click
 
 from journeykit.cli.operating import storing
-from journeykit.cli.states import changed, of_a_journey, told
+from journeykit.cli.stack import stack_named
+from journeykit.cli.states import changed, changed_in, of_a_journey, told
 from journeykit.cli.terminal import wrapped
 
 
 @click.command("pause")
 @of_a_journey
-def command(*, journey: str, workspace: Path, data: Path | None, reason: str) -> None:
+def command(
+    *,
+    journey: str,
+    workspace: Path,
+    data: Path | None,
+    stack: str | None,
+    function: str,
+    reason: str,
+) -> None:
     """Pause JOURNEY: nobody enters it or moves on, and nothing of it is sent.
 
     Goals and exit rules still act. A running `serve` obeys with its next batch.
     """
-    with storing(workspace, data) as store:
-        done = changed(store, journey, "paused", reason=reason)
+    if where := stack_named(stack, function, data):
+        done = changed_in(where, journey, "paused", reason=reason)
+    else:
+        with storing(workspace, data) as store:
+            done = changed(store, journey, "paused", reason=reason)
     for line in told(journey, done, "paused"):
         click.echo(line)
     if done.before == "live":

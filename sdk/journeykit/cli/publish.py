@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -17,6 +18,7 @@ from journeykit.cli.operating import (
     still_to_go,
     visited,
 )
+from journeykit.cli.stack import on_a_stack, stack_named
 from journeykit.cli.terminal import strong, wrapped
 from journeykit.errors import DefinitionError, InvalidJourney, Problem, StaleCatalog
 from journeykit.local.embedded import Embedded, draft_of, wall_clock
@@ -27,6 +29,9 @@ from journeykit.plugins import Registry, plugin_manager
 from journeykit.ports import CatalogDocument, Scan
 from journeykit.runtime.catalogs import Published, next_catalog
 from journeykit.workspace import Workspace
+
+if TYPE_CHECKING:
+    from journeykit.aws.stack import Stack
 
 
 @click.command("publish")
@@ -45,12 +50,15 @@ from journeykit.workspace import Workspace
     help="Refuse if another catalog revision is live than the one you looked at.",
 )
 @click.option("--note", metavar="TEXT", default="", help="What has changed, in words.")
+@on_a_stack
 @click.option("--dry-run", is_flag=True, help="Only say what would be new.")
 def command(
     *,
     workspace: Path,
     data: Path | None,
     in_flight: str,
+    stack: str | None,
+    function: str,
     expect: int | None,
     note: str,
     dry_run: bool,
@@ -66,6 +74,11 @@ def command(
     _refuse(workspace, [issue for issue in issues if issue.level == "error"])
     for line in reported([issue for issue in issues if issue.level == "warning"]):
         click.echo(line, err=True)
+    if where := stack_named(stack, function, data):
+        news = _published_in(where, loaded, expected=expect, note=note, dry_run=dry_run)
+        for line in _told(news, _WOULD_BE if dry_run else _IS):
+            click.echo(line)
+        return
     if dry_run:
         for line in _preview(loaded, database(workspace, data), expect):
             click.echo(line)
@@ -75,7 +88,7 @@ def command(
     ) as embedded:
         before = embedded.store.current()
         published = embedded.publish(now=wall_clock(), note=note, expected=expect)
-        for line in _told(before, published, embedded.store, "published as"):
+        for line in _told(_news(before, published, embedded.store), _IS):
             click.echo(line)
         for line in _followed(embedded, before, published):
             click.echo("\n".join(wrapped(line)))
@@ -109,41 +122,109 @@ def _preview(workspace: Workspace, path: Path, expected: int | None) -> Iterator
                 f"catalog revision {revision} is live, and not {expected}"
             )
         published = next_catalog(before, draft_of(workspace), at=wall_clock())
-        yield from _told(before, published, store, "would be published as")
+        yield from _told(_news(before, published, store), _WOULD_BE)
     finally:
         if store is not None:
             store.close()
 
 
-def _told(
-    before: CatalogDocument | None,
-    published: Published,
-    scan: Scan | None,
-    becomes: str,
-) -> Iterator[str]:
-    """What is new, a line each, and the revision."""
-    if before is not None and not published.is_new:
-        yield f"nothing differs from catalog revision {before.revision}, which is live"
-        return
-    yield f"{becomes} catalog revision {published.document.revision}"
+_IS, _WOULD_BE = "published as", "would be published as"
+
+
+class _News(NamedTuple):
+    """What is new in a catalog, as it is told.
+
+    Attributes:
+        before: The revision until now; 0: nothing was published.
+        revision: The revision with what is new.
+        is_new: Whether anything is.
+        added: Journeys that were not there: journey to version.
+        changed: Journeys with a new version: journey to the one until now, and it.
+        closed: Journeys that are no longer in the workspace.
+        policies: Whether the policies have changed.
+        states: Journeys whose state is another one now.
+        running: Of changed and closed journeys, how many runs have not ended.
+        visited: Journeys whose customers are being visited.
+    """
+
+    before: int
+    revision: int
+    is_new: bool
+    added: Mapping[str, int]
+    changed: Mapping[str, Sequence[int]]
+    closed: Sequence[str]
+    policies: bool
+    states: Mapping[str, str]
+    running: Mapping[str, int] = {}
+    visited: Sequence[str] = ()
+
+
+def _news(
+    before: CatalogDocument | None, published: Published, scan: Scan | None
+) -> _News:
+    """What is new in the catalog of this machine."""
     left = {*published.changed, *published.closed}
-    running = _running(scan, left) if scan is not None and left else {}
     known = live_versions(before) if before is not None else {}
-    rows = [("new", id, f"v{number}") for id, number in published.added.items()]
+    return _News(
+        before=before.revision if before is not None else 0,
+        revision=published.document.revision,
+        is_new=before is None or published.is_new,
+        added=published.added,
+        changed={id: (known[id], number) for id, number in published.changed.items()},
+        closed=published.closed,
+        policies=published.policies,
+        states=published.states,
+        running=_running(scan, left) if scan is not None and left else {},
+    )
+
+
+def _published_in(
+    stack: Stack,
+    workspace: Workspace,
+    *,
+    expected: int | None,
+    note: str,
+    dry_run: bool,
+) -> _News:
+    """Publish to a stack, and return what is new there.
+
+    Raises:
+        StoreError: It refuses, or can't be asked; the message says why.
+        InputError: There is no such stack.
+    """
+    asked = {
+        "draft": draft_of(workspace)._asdict(),
+        "expected": expected,
+        "note": note,
+        "dry_run": dry_run,
+    }
+    return _News(**stack.ask({"publish": asked})["publish"])
+
+
+def _told(news: _News, becomes: str) -> Iterator[str]:
+    """What is new, a line each, and the revision."""
+    if not news.is_new:
+        yield f"nothing differs from catalog revision {news.before}, which is live"
+        return
+    yield f"{becomes} catalog revision {news.revision}"
+    running = news.running
+    rows = [("new", id, f"v{number}") for id, number in news.added.items()]
     rows += [
-        ("changed", id, f"v{known[id]} → v{number}{_go_on(running.get(id, 0))}")
-        for id, number in published.changed.items()
+        ("changed", id, f"v{old} → v{new}{_go_on(running.get(id, 0))}")
+        for id, (old, new) in news.changed.items()
     ]
     rows += [
         ("closed", id, f"nobody enters any more{_go_on(running.get(id, 0))}")
-        for id in published.closed
+        for id in news.closed
     ]
-    rows += [("state", id, state) for id, state in published.states.items()]
-    if published.policies:
-        rows.append(("policies", "", "changed" if before else "set"))
+    rows += [("state", id, state) for id, state in news.states.items()]
+    if news.policies:
+        rows.append(("policies", "", "changed" if news.before else "set"))
     width = max((len(id) for _, id, _ in rows), default=0)
     for what, id, text in rows:
         yield f"  {what:<8}  {strong(f'{printable(id):<{width}}')}  {text}".rstrip()
+    for id in news.visited:
+        yield f"whoever is in {printable(id)} is being visited: they obey its new state"
 
 
 def _go_on(count: int) -> str:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
 from journeykit.cli.operating import in_workspace, published
+from journeykit.cli.stack import on_a_stack
 from journeykit.engine.catalog import State
-from journeykit.errors import DefinitionError
 from journeykit.local.embedded import wall_clock
 from journeykit.local.sqlite import SQLiteStore
 from journeykit.model.plain_text import printable
-from journeykit.ports import CatalogDocument
-from journeykit.runtime.catalogs import NOTHING_PUBLISHED, set_state
+from journeykit.runtime.states import changed_state
+
+if TYPE_CHECKING:
+    from journeykit.aws.stack import Stack
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -24,19 +26,23 @@ def of_a_journey(command: Command) -> Command:
     reason = click.option(
         "--reason", metavar="TEXT", default="", help="Why, for whoever looks at it."
     )
-    return click.argument("journey")(in_workspace(reason(command)))
+    return click.argument("journey")(in_workspace(on_a_stack(reason(command))))
 
 
 class Changed(NamedTuple):
     """What became of a journey's state.
 
     Attributes:
-        catalog: The catalog that is live now.
+        revision: The catalog's that is live now.
         before: The state until now.
+        state: The state now.
+        reason: Why.
     """
 
-    catalog: CatalogDocument
+    revision: int
     before: str
+    state: str
+    reason: str
 
 
 def changed(store: SQLiteStore, journey: str, state: State, *, reason: str) -> Changed:
@@ -46,35 +52,36 @@ def changed(store: SQLiteStore, journey: str, state: State, *, reason: str) -> C
         InputError: There is no such journey.
         DefinitionError: It is in no state for that.
     """
-    catalog = store.current()
-    if catalog is None:
-        raise DefinitionError(NOTHING_PUBLISHED)
-    published(catalog, journey)
-    before = catalog.states.get(journey, "live")
-    _check(journey, before, state)
-    catalog = set_state(store, journey, state, now=wall_clock(), reason=reason)
-    return Changed(catalog, before)
+    current = store.current()
+    if current is not None:
+        published(current, journey)
+    done = changed_state(store, journey, state, now=wall_clock(), reason=reason)
+    return Changed(
+        done.catalog.revision,
+        done.before,
+        done.catalog.states.get(journey, "live"),
+        done.catalog.reasons.get(journey, ""),
+    )
 
 
-def _check(journey: str, before: str, state: State) -> None:
-    if before == "stopped" and state == "paused":
-        raise DefinitionError(
-            f"journey {journey!r} is stopped: nobody is in it, and nobody enters"
-        )
-    if before == "draft" and state != "stopped":
-        raise DefinitionError(
-            f"journey {journey!r} is a draft: nobody enters it yet; take it out of "
-            "[states] in journeykit.toml, and publish"
-        )
+def changed_in(stack: Stack, journey: str, state: State, *, reason: str) -> Changed:
+    """Put a journey of a stack into another state; whom it concerns is visited there.
+
+    Raises:
+        StoreError: The stack refuses, or can't be asked; the message says why.
+        InputError: There is no such stack.
+    """
+    asked = {"journey": journey, "state": state, "reason": reason}
+    said = stack.ask({"state": asked})["state"]
+    return Changed(*[said[field] for field in Changed._fields])
 
 
 def told(journey: str, done: Changed, what: str) -> Iterator[str]:
     """Yield what became of the state, and why it was as it is already if it was."""
-    revision = f"catalog revision {done.catalog.revision}"
-    state = done.catalog.states.get(journey, "live")
+    revision = f"catalog revision {done.revision}"
     name = printable(journey)
-    if done.before == state:
-        why = printable(done.catalog.reasons.get(journey, ""))
+    if done.before == done.state:
+        why = printable(done.reason)
         yield f"{name} is {what} already ({revision}){f': {why}' if why else ''}"
     else:
         yield f"{name} is {what} now ({revision})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,14 @@ from journeykit.cli.operating import (
     looking,
     published,
 )
+from journeykit.cli.stack import on_a_stack, stack_named
+from journeykit.cli.stack_status import told_of_stack
 from journeykit.cli.story import rule
 from journeykit.cli.terminal import Progress, row, wrapped
 from journeykit.engine.calendar import LATEST, isoformat
 from journeykit.engine.customer import Customer
 from journeykit.engine.ids import log_id
+from journeykit.errors import InputError
 from journeykit.local.decisions import (
     Totals,
     begins_at_the_start,
@@ -32,36 +35,62 @@ from journeykit.local.decisions import (
 from journeykit.local.embedded import wall_clock
 from journeykit.model.plain_text import printable
 from journeykit.ports import DeadLetters, Job
+from journeykit.workspace.reading import meant
 
 _LETTERS = 10_000  # that are counted; beyond it the number says nothing new
 
 
 @click.command("status")
 @in_workspace
+@on_a_stack
 @click.option("--journey", "-j", metavar="ID", help="Tell only of this journey.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document instead."
 )
 def command(
-    *, workspace: Path, data: Path | None, journey: str | None, as_json: bool
+    *,
+    workspace: Path,
+    data: Path | None,
+    stack: str | None,
+    function: str,
+    journey: str | None,
+    as_json: bool,
 ) -> None:
     """Say how the journeys of WORKSPACE stand, and what waits or failed.
 
     Counts of entries and ends come from the decision log, who is where from the
     customers; both must add up, and it is said if they don't.
     """
+    if where := stack_named(stack, function, data):
+        _tell(where.ask({"status": {}})["status"], journey, told_of_stack, as_json)
+        return
     with looking(workspace, data) as look:
         if journey is not None:
             published(look.catalog, journey)
         document = _document(look, now=wall_clock())
+    _tell(document, journey, _told, as_json)
+
+
+def _tell(
+    document: dict[str, Any],
+    journey: str | None,
+    told: Callable[[Mapping[str, Any]], Iterator[str]],
+    as_json: bool,
+) -> None:
+    """Print a document, or what it says of one journey, as JSON or in words."""
     if journey is not None:
+        known = [each["journey"] for each in document["journeys"]]
+        if journey not in known:
+            raise InputError(
+                f"no journey {journey!r} is published; {meant(journey, known)}"
+            )
         document["journeys"] = [
             each for each in document["journeys"] if each["journey"] == journey
         ]
     if as_json:
         click.echo(json.dumps(document, ensure_ascii=False, indent=2))
         return
-    for line in _told(document):
+    for line in told(document):
         click.echo(line)
 
 

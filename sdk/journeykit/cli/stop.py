@@ -16,7 +16,8 @@ from journeykit.cli.operating import (
     storing,
     visited,
 )
-from journeykit.cli.states import changed, of_a_journey, told
+from journeykit.cli.stack import stack_named
+from journeykit.cli.states import changed, changed_in, of_a_journey, told
 from journeykit.cli.terminal import wrapped
 from journeykit.errors import InvalidJourney
 
@@ -25,12 +26,26 @@ from journeykit.errors import InvalidJourney
 @of_a_journey
 @click.option("--yes", is_flag=True, help="Don't ask.")
 def command(
-    *, journey: str, workspace: Path, data: Path | None, reason: str, yes: bool
+    *,
+    journey: str,
+    workspace: Path,
+    data: Path | None,
+    stack: str | None,
+    function: str,
+    reason: str,
+    yes: bool,
 ) -> None:
     """Stop JOURNEY: everybody who is in it leaves, and nobody enters it any more.
 
     To hold it up for a while, pause it instead.
     """
+    if where := stack_named(stack, function, data):
+        confirmed(f"All runs of {journey} end for good. Stop it?", yes=yes)
+        done = changed_in(where, journey, "stopped", reason=reason)
+        for line in told(journey, done, "stopped"):
+            click.echo(line)
+        click.echo("whoever is in it is being visited: their runs end")
+        return
     if not yes:
         with looking(workspace, data) as look:
             published(look.catalog, journey)

@@ -28,7 +28,7 @@ from journeykit.engine.customer import (
     encode,
     upgraded,
 )
-from journeykit.errors import NewerStore, StoreError
+from journeykit.errors import DamagedDocument, NewerStore
 
 Layout = Mapping[str, Sequence[str]]
 """The names of the fields in their order, by struct."""
@@ -99,7 +99,7 @@ class Documents:
 
         Raises:
             NewerStore: A later release wrote it.
-            StoreError: It is damaged.
+            DamagedDocument: It can't be read.
         """
         try:
             if document[0] == _ZLIB:
@@ -119,7 +119,7 @@ class Documents:
             AttributeError,
             zlib.error,
         ) as error:
-            raise StoreError(
+            raise DamagedDocument(
                 f"the document of customer row {number} can't be read: {error}"
             ) from error
         values = list(places)

@@ -135,6 +135,7 @@ class Embedded(AbstractContextManager["Embedded"]):
         self.runtime = Runtime(
             store,
             self.catalog,
+            inbox=store,
             observers=observers,
             loggable=workspace.loggable,
         )

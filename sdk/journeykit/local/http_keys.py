@@ -1,10 +1,7 @@
-"""API keys: who may hand in events, known by the keys' hashes only."""
+"""API keys of one machine, from a variable or a file; known by their hashes only."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import hmac
 import re
 from collections.abc import Mapping
@@ -12,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from journeykit.errors import InputError
+from journeykit.http.keys import digest_of
 
 VARIABLE = "JOURNEYKIT_API_KEYS"
 
@@ -53,7 +51,7 @@ class Keys:
                     f"comma or colon among them",
                     place=place,
                 )
-            _add(found, name, hashlib.sha256(key.encode()).digest(), place)
+            _add(found, name, digest_of(key), place)
         return cls(found)
 
     @classmethod
@@ -91,31 +89,13 @@ class Keys:
 
     def name_of(self, key: str) -> str | None:
         """Return the name of a key; None: it is unknown."""
-        digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+        digest = digest_of(key)
         found = None
         # All are compared, whole, so that the time taken tells nothing.
         for name, known in self._hashes.items():
             if hmac.compare_digest(digest, known):
                 found = name
         return found
-
-
-def given_key(headers: Mapping[str, str]) -> str:
-    """Return the key that a request comes with; empty: none.
-
-    It is `Authorization: Bearer KEY`, or the user name of `Authorization: Basic …` as
-    Segment's libraries send it, or `X-Api-Key: KEY`.
-    """
-    scheme, _, value = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return value.strip()
-    if scheme.lower() == "basic":
-        try:
-            pair = base64.b64decode(value.strip(), validate=True)
-        except (binascii.Error, ValueError):
-            return ""
-        return pair.decode("latin-1").partition(":")[0]
-    return headers.get("x-api-key", "")
 
 
 def _add(found: dict[str, bytes], name: str, digest: bytes, place: str) -> None:

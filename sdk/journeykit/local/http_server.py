@@ -14,11 +14,10 @@ from types import TracebackType
 from typing import Self
 
 from journeykit.errors import InputError
+from journeykit.http.messages import Refused, Request, line_of
 from journeykit.local.door import Door, is_here
 from journeykit.local.http_keys import VARIABLE
-from journeykit.local.http_messages import Answer, Refused, Request
 from journeykit.local.http_wire import Wire
-from journeykit.model.plain_text import printable
 
 LOG = logging.getLogger("journeykit.http")
 
@@ -225,18 +224,5 @@ class DoorServer:
         try:
             return wire.answer(answer, id=id, last=last, seconds=self._limits.send)
         finally:
-            _log(request, answer, id, time.monotonic() - begun)
-
-
-def _log(request: Request | None, answer: Answer, id: str, seconds: float) -> None:
-    """Write a line that holds nothing of what came in, but the path."""
-    LOG.info(
-        "%s %s %d n=%d ms=%.1f key=%s id=%s",
-        request.method[:16] if request else "-",
-        printable(request.path[:80]) if request else "-",
-        answer.status,
-        answer.count,
-        seconds * 1000,
-        answer.key or "-",
-        id,
-    )
+            seconds = time.monotonic() - begun
+            LOG.info("%s", line_of(request, answer, id=id, seconds=seconds))

@@ -18,7 +18,7 @@ from secrets import token_hex
 
 import h11
 
-from journeykit.local.http_messages import Answer, Refused, Request
+from journeykit.http.messages import Answer, Refused, Request, headers_of, id_of
 
 MAX_LINE = 4 * 1024
 """Bytes of a request line."""
@@ -32,7 +32,6 @@ _CHUNK = 64 * 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _UNCLEAR = re.compile(rb"(?<!\r)\n|\r(?!\n)|\n[ \t]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _ABSOLUTE = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
-_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _WITH_BODY = ("POST", "PUT", "PATCH")
 # The request is read to its end; that it offers another protocol is passed over.
 _READ = (
@@ -129,10 +128,7 @@ class Wire:
         """
         headers = {
             "Date": formatdate(usegmt=True),
-            "X-Request-Id": id,
-            "Cache-Control": "no-store",
-            "X-Content-Type-Options": "nosniff",
-            **answer.headers,
+            **headers_of(answer, id=id),
             "Content-Length": str(len(answer.body)),
         }
         # By hand: with h11 it is longer, and takes as long again as reading a request.
@@ -231,11 +227,10 @@ def _request(event: h11.Request) -> Request:
         raise Refused(411, "send the body in one piece, with its Content-Length")
     if length is None and method in _WITH_BODY:
         raise Refused(411, "the header Content-Length is missing")
-    id = headers.get("x-request-id", "")
     return Request(
         method=method,
         path=_ABSOLUTE.sub("", event.target.decode(), count=1).partition("?")[0] or "/",
         headers=headers,
         announced=int(length or 0),
-        id=id if _ID.fullmatch(id) else token_hex(8),
+        id=id_of(headers, drawn=token_hex(8)),
     )

@@ -15,7 +15,7 @@ from itertools import chain
 
 from journeykit.engine.stimuli import Stimulus
 from journeykit.errors import DefinitionError, JourneyKitError, StoreError
-from journeykit.local.door import Busy
+from journeykit.http.door import Busy
 from journeykit.local.embedded import Embedded, archive_lines, wall_clock
 from journeykit.model.events import Event
 from journeykit.ports import Job

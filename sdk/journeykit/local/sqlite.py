@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from journeykit.engine.commands import CallAction, PublishEvent, SendMessage
 from journeykit.engine.customer import Customer
 from journeykit.engine.stimuli import Stimulus, decoded, encoded
-from journeykit.errors import NewerStore, StaleCatalog, StoreError
+from journeykit.errors import DamagedDocument, StaleCatalog
 from journeykit.local.database import Database, Synchronous
 from journeykit.local.documents import (
     CURRENT,
@@ -39,12 +39,12 @@ from journeykit.ports import (
     Settled,
     Task,
 )
+from journeykit.runtime.catalogs import read_catalog
 
 _log = logging.getLogger("journeykit.store")
 
 _KEPT_MS = 30 * 24 * 60 * 60 * 1000  # deliveries
 _CATALOGS = 50  # kept revisions: weeks of publishing several times a day
-_CATALOG_SCHEMA = 1
 _DIGITS = 24  # of a derived id: 12 bytes
 _REMEMBERED = 16_384  # customers whose number is known without asking
 
@@ -259,9 +259,7 @@ class SQLiteStore:
                 after = name
                 try:
                     found.append(self._documents.unpacked(document, name, number))
-                except NewerStore:
-                    raise  # nothing is damaged: another release is to do this
-                except StoreError as error:
+                except DamagedDocument as error:
                     _log.warning("passed over: %s", error)
             if len(rows) < wanted:
                 break
@@ -513,7 +511,7 @@ class SQLiteStore:
         rows = self._database.rows(
             "select document from catalog order by revision desc limit 1"
         )
-        return _catalog(rows[0][0]) if rows else None
+        return read_catalog(rows[0][0]) if rows else None
 
     def publish(self, catalog: CatalogDocument) -> None:
         """Make a catalog the newest one, if its revision is the next."""
@@ -604,10 +602,6 @@ class _Origin(NamedTuple):
     step: str
     template: str
     test: bool
-
-
-class _Schema(msgspec.Struct):
-    schema: int = _CATALOG_SCHEMA
 
 
 def _listed(values: Sequence[str] | Sequence[int]) -> str:
@@ -751,19 +745,6 @@ def _short(id: str) -> bytes | str:
         if short.hex() == id:
             return short
     return id
-
-
-def _catalog(document: bytes) -> CatalogDocument:
-    try:
-        schema = msgspec.json.decode(document, type=_Schema).schema
-        if schema <= _CATALOG_SCHEMA:
-            return msgspec.json.decode(document, type=CatalogDocument)
-    except ValueError as error:
-        raise StoreError(f"the published catalog can't be read: {error}") from error
-    raise NewerStore(
-        f"the catalog was published by a later journeykit (schema {schema}, this one "
-        f"reads up to {_CATALOG_SCHEMA}); deploy that release here too"
-    )
 
 
 def _now() -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
 from msgspec.structs import replace
 
 from journeykit.engine.catalog import Catalog, State
@@ -14,22 +15,57 @@ from journeykit.engine.guards import ChannelRules
 from journeykit.engine.steps import Call, Send
 from journeykit.errors import (
     DefinitionError,
+    NewerStore,
     StaleCatalog,
+    StoreError,
     UnknownAction,
     UnknownChannel,
 )
 from journeykit.ports import CatalogDocument, Catalogs
+from journeykit.runtime.release import release
 
 NOTHING_PUBLISHED = "nothing is published yet; publish a workspace: journeykit publish"
 _RACES = 5  # lost to other publishers
+_TOO_MANY = "somebody else publishes all the time; try again"
 
 
-def release() -> str:
-    """The release of journeykit that runs here."""
+_SCHEMA = 1  # the latest shape of a catalog that this release reads
+
+
+class _Schema(msgspec.Struct):
+    schema: int = _SCHEMA
+
+
+def read_catalog(document: bytes) -> CatalogDocument:
+    """Read a published catalog, as JSON.
+
+    Raises:
+        NewerStore: A later release wrote it.
+        StoreError: It is damaged.
+    """
     try:
-        return version("journeykit")
-    except PackageNotFoundError:  # run from a bundle that was stripped of metadata
-        return "unknown"
+        schema = msgspec.json.decode(document, type=_Schema).schema
+        if schema <= _SCHEMA:
+            return msgspec.json.decode(document, type=CatalogDocument)
+    except ValueError as error:
+        raise StoreError(f"the published catalog can't be read: {error}") from error
+    raise NewerStore(
+        f"the catalog was published by a later journeykit (schema {schema}, this one "
+        f"reads up to {_SCHEMA}); deploy that release here too"
+    )
+
+
+class CatalogSource(Protocol):
+    """Who knows the newest catalog."""
+
+    def __call__(self, *, fresh: bool = False) -> Catalog:
+        """Return it.
+
+        Args:
+            fresh: Whether it must be the very newest: somebody has seen a newer one
+                than was returned last.
+        """
+        ...
 
 
 class LiveCatalog:
@@ -45,6 +81,8 @@ class LiveCatalog:
         *,
         channels: Mapping[str, ChannelRules],
         actions: Collection[str] = (),
+        ask_every_ms: int = 0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Compile nothing yet.
 
@@ -52,26 +90,42 @@ class LiveCatalog:
             catalogs: Where they are published.
             channels: The pure parts of the channels that are carried here.
             actions: The actions that are provided here.
+            ask_every_ms: How long the newest revision is believed to be that, where
+                asking for it costs something; 0: it is asked for each time.
+            clock: Seconds, that only go on.
         """
         self._catalogs = catalogs
         self._channels = channels
         self._actions = frozenset(actions)
+        self._ask_every_s = ask_every_ms / 1000
+        self._clock = clock
+        self._asked_at = 0.0
         self._catalog: Catalog | None = None
         self._lock = threading.Lock()
         self.document: CatalogDocument | None = None
 
-    def __call__(self) -> Catalog:
-        """Return the newest catalog.
+    def __call__(self, *, fresh: bool = False) -> Catalog:
+        """Return the newest catalog, or the one that was it a moment ago.
+
+        Args:
+            fresh: Whether it must be the newest, however short ago that was asked.
 
         Raises:
             DefinitionError: Nothing is published, or this process can't run it.
             StoreError: It can't be read.
         """
         catalog = self._catalog
-        if catalog is not None and catalog.revision == self._catalogs.revision():
-            return catalog
+        now = self._clock()
+        if catalog is not None:
+            if not fresh and now - self._asked_at < self._ask_every_s:
+                return catalog
+            if catalog.revision == self._catalogs.revision():
+                self._asked_at = now
+                return catalog
         with self._lock:
-            return self._loaded()
+            catalog = self._loaded()
+            self._asked_at = now
+            return catalog
 
     def _loaded(self) -> Catalog:
         document = self._catalogs.current()
@@ -210,7 +264,7 @@ def next_catalog(
             until now are left out. None: all are kept.
     """
     known = current or CatalogDocument(0, at, "", [], {})
-    live = _live(known)
+    live = live_versions(known)
     plans = [
         plan
         for plan in known.journeys
@@ -227,15 +281,20 @@ def next_catalog(
         (changed if id in live else added)[id] = number
         plans.append({**plan, "version": number})
     gone = live.keys() - draft.journeys.keys()
+    theirs = _by_workspace(known)
     states = {
         id: state
         for id, state in known.states.items()
-        if state in OPERATED and known.reasons.get(id) != _BY_WORKSPACE
+        if state in OPERATED and id not in theirs
     }
     reasons = {id: known.reasons[id] for id in states if id in known.reasons}
-    for id, state in draft.states.items():
-        if id not in states and id in draft.journeys and state != "live":
-            states[id], reasons[id] = state, _BY_WORKSPACE
+    said = {
+        id: state
+        for id, state in draft.states.items()
+        if id not in states and id in draft.journeys and state != "live"
+    }
+    states |= said
+    reasons |= dict.fromkeys(said, _WORKSPACE)
     for id in gone:
         if states.get(id) != "stopped":
             states[id], reasons[id] = "closed", "no longer in the workspace"
@@ -249,6 +308,8 @@ def next_catalog(
         reasons=reasons,
         fingerprints={**known.fingerprints, **draft.fingerprints},
         note=note,
+        by_workspace=sorted(said),
+        relay=known.relay,
     )
     return Published(
         document,
@@ -264,15 +325,22 @@ def next_catalog(
     )
 
 
-_BY_WORKSPACE = "journeykit.toml"
+_WORKSPACE = "journeykit.toml"
+
+
+def _by_workspace(document: CatalogDocument) -> set[str]:
+    """The journeys whose state is the workspace's word and not an operator's."""
+    if document.by_workspace is None:  # by then only the reason told it
+        return {id for id, said in document.reasons.items() if said == _WORKSPACE}
+    return set(document.by_workspace)
 
 
 def has_old_versions(document: CatalogDocument) -> bool:
     """Whether a catalog holds versions that nobody enters any more."""
-    return len(document.journeys) > len(_live(document))
+    return len(document.journeys) > len(live_versions(document))
 
 
-def _live(document: CatalogDocument) -> dict[str, int]:
+def live_versions(document: CatalogDocument) -> dict[str, int]:
     """The newest version of each journey."""
     live: dict[str, int] = {}
     for plan in document.journeys:
@@ -288,7 +356,7 @@ def with_state(
     Raises:
         DefinitionError: There is no such journey, or it is in no state for that.
     """
-    known = _live(current)
+    known = live_versions(current)
     if journey not in known:
         raise DefinitionError(
             f"no journey {journey!r} is published; there are "
@@ -311,7 +379,46 @@ def with_state(
         states=states,
         reasons=reasons,
         note=f"{journey}: {state}" + (f", {reason}" if reason else ""),
+        by_workspace=sorted(_by_workspace(current) - {journey}),
     )
+
+
+UNHEALTHY = "unhealthy"
+"""What `CatalogDocument.relay` says while the relay is down; else it is empty."""
+
+
+def with_relay(current: CatalogDocument, relay: str, *, at: int) -> CatalogDocument:
+    """The next catalog, in which the relay is `UNHEALTHY`, or healthy again (empty)."""
+    return replace(
+        current,
+        revision=current.revision + 1,
+        at=at,
+        release=release(),
+        relay=relay,
+        note=f"relay: {relay or 'healthy'}",
+    )
+
+
+def set_relay(store: Catalogs, relay: str, *, now: int) -> CatalogDocument:
+    """Say how the relay is; return the catalog that is live then.
+
+    Raises:
+        DefinitionError: Nothing is published.
+        StaleCatalog: Others publish all the time.
+    """
+    for _ in range(_RACES):
+        current = store.current()
+        if current is None:
+            raise DefinitionError(NOTHING_PUBLISHED)
+        if current.relay == relay:
+            return current
+        document = with_relay(current, relay, at=now)
+        try:
+            store.publish(document)
+        except StaleCatalog:
+            continue
+        return document
+    raise StaleCatalog(_TOO_MANY)
 
 
 class Operated(Catalogs, Protocol):
@@ -348,4 +455,4 @@ def set_state(
         except StaleCatalog:
             continue
         return document
-    raise StaleCatalog("somebody else publishes all the time; try again")
+    raise StaleCatalog(_TOO_MANY)

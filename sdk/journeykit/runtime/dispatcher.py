@@ -75,6 +75,7 @@ _HAND_OVER_S = LEASE_MS / 2000  # then nothing more is handed over under this le
 _CLAIMED = 1000  # commands at once
 _HALTED = ("paused", "stopped")  # states of a journey that sends nothing
 _SETTLE = 100  # outcomes written at once, where a second message does no harm
+_SETTLE_S = 5  # and no later than then: a death makes few of them come again
 
 T = TypeVar("T")
 B = TypeVar("B")
@@ -129,7 +130,12 @@ class Dispatcher:
         self._breakers: defaultdict[str, ChannelBreaker] = defaultdict(ChannelBreaker)
 
     def deliver(
-        self, now: int, *, virtual: bool = False, limit: int | None = None
+        self,
+        now: int,
+        *,
+        virtual: bool = False,
+        limit: int | None = None,
+        seconds: float = _HAND_OVER_S,
     ) -> int:
         """Hand over what is due; return how many commands that was.
 
@@ -140,16 +146,19 @@ class Dispatcher:
             limit: The most commands to claim at once; if a channel is not idempotent,
                 no more than are handed over at once if not given: what is claimed when
                 the process dies is uncertain.
+            seconds: For how long to hand over, at most half of the lease; what was
+                claimed by then and not handed over waits.
 
         Raises:
             StoreError: What was not handed over waits as before. Of the rest it may be
                 unknown what came of it: that lapses with its lease, and is asked then.
         """
         most = self._most if limit is None else limit
+        until = time.monotonic() + min(seconds, _HAND_OVER_S)
         tasks = self._store.take(now, most, lease_until=now + LEASE_MS)
         if not tasks:
             return 0
-        claimed = _Round(self, tasks, now, virtual=virtual)
+        claimed = _Round(self, tasks, now, virtual=virtual, until=until)
         try:
             claimed.run(self._catalog())
         except BaseException:
@@ -194,13 +203,20 @@ class _Round:
     _catalog: Catalog
 
     def __init__(
-        self, dispatcher: Dispatcher, tasks: Sequence[Task], now: int, *, virtual: bool
+        self,
+        dispatcher: Dispatcher,
+        tasks: Sequence[Task],
+        now: int,
+        *,
+        virtual: bool,
+        until: float,
     ) -> None:
         self._own = dispatcher
         self._virtual = virtual
         self._store = dispatcher._store
         self._now = now
-        self._started = time.monotonic()
+        self._until = until  # by the monotonic clock, seconds
+        self._settled_at = time.monotonic()
         self._settled: list[Settled] = []
         self._reports: list[Stimulus] = []
         self._told: list[Delivered] = []
@@ -326,7 +342,7 @@ class _Round:
                     _log.warning("channel %r is down, and rests for a while", lane.name)
                 elif was_open and not breaker.is_open:
                     _log.info("channel %r answers again", lane.name)
-            if careful or len(self._settled) >= _SETTLE:
+            if careful or self._is_much():
                 self._settle()
 
     def _may_go(
@@ -555,6 +571,8 @@ class _Round:
                 ]
             else:
                 self._ran(batch, handed)
+            if self._is_much():
+                self._settle()
 
     def _calls_paced(
         self, action: str, rate: float, ready: Sequence[tuple[Task, CallAction]]
@@ -602,7 +620,7 @@ class _Round:
         """
 
         def one(batch: Sequence[tuple[Task, C]]) -> _Handed[A] | None:
-            if is_closed() or time.monotonic() - self._started > _HAND_OVER_S:
+            if is_closed() or time.monotonic() > self._until:
                 return None  # or the lease would not last until it answers
             try:
                 halted = self._halted((one.journey for _, one in batch), halted_by)
@@ -794,8 +812,14 @@ class _Round:
             )
         )
 
+    def _is_much(self) -> bool:
+        """Whether as much is known as a death of the process may make unknown."""
+        late = time.monotonic() - self._settled_at > _SETTLE_S
+        return late or len(self._settled) >= _SETTLE
+
     def _settle(self) -> None:
         """Write down what is known so far."""
+        self._settled_at = time.monotonic()
         if self._settled:
             self._store.settle(self._settled, reports=self._reports)
             for one in self._settled:

@@ -15,13 +15,17 @@ stream was cut into batches, and a replay decides what the simulator decides.
 from __future__ import annotations
 
 import logging
+import random
 import secrets
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Protocol
 
 import msgspec
 from msgspec.structs import replace
 
+from journeykit.channels import Report
 from journeykit.engine.calendar import to_datetime, to_ms
 from journeykit.engine.catalog import Catalog
 from journeykit.engine.commands import Command
@@ -41,16 +45,25 @@ from journeykit.engine.stimuli import (
 from journeykit.engine.trace import TraceEntry
 from journeykit.engine.words import words_of
 from journeykit.errors import (
-    NewerStore,
+    DamagedDocument,
+    InputError,
     StaleCatalog,
     StoreBusy,
-    StoreError,
-    StoreFull,
 )
 from journeykit.happened import Reacted
-from journeykit.model.events import Event
+from journeykit.model.events import MAX_LINE, Event, checked
 from journeykit.observers import Observers
-from journeykit.ports import NOTHING, Along, Change, DeadLetter, Store
+from journeykit.ports import (
+    NOTHING,
+    Along,
+    Change,
+    CustomerStore,
+    DeadLetter,
+    Deliveries,
+    Delivery,
+    Inbox,
+)
+from journeykit.runtime.catalogs import CatalogSource
 from journeykit.runtime.failures import places
 
 _log = logging.getLogger("journeykit.runtime")
@@ -63,6 +76,33 @@ _POISON_MS = 5 * 60_000  # a wake-up that fails rests so long before the next at
 _LONGEST_POISON_MS = 24 * 60 * 60_000
 _UNREADABLE = -1  # in place of the due instant, if the document can't be read
 _RACES = 20  # lost in a row, and the store is called busy
+
+
+_AT_ONCE = 5  # races lost until it pays to wait, where an attempt is a millisecond
+_FIRST_PAUSE_S = 0.02
+_LONGEST_PAUSE_S = 0.5
+
+
+def back_off(
+    lost: int,
+    *,
+    at_once: int = _AT_ONCE,
+    sleep: Callable[[float], None] = time.sleep,
+    draw: Callable[[], float] = random.random,
+) -> None:
+    """Wait before another attempt, longer each time: up to 20 ms, and up to 0.5 s.
+
+    Anything from 0 to a limit that doubles, so that those who lost together do not come
+    back together.
+
+    Args:
+        lost: How many races were lost in a row.
+        at_once: After so many of them nobody waits yet.
+        sleep: Waits, seconds.
+        draw: Returns a number from 0 to 1.
+    """
+    if (doubled := lost - at_once - 1) >= 0:
+        sleep(draw() * min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**doubled))
 
 
 class Ingested(msgspec.Struct, frozen=True):
@@ -81,22 +121,8 @@ class Ingested(msgspec.Struct, frozen=True):
     dead: int = 0
 
 
-class Report(msgspec.Struct, frozen=True):
-    """What a provider says about a message.
-
-    Attributes:
-        delivery_id: Which message.
-        name: What happened: `message.delivered`, `message.bounced`, …
-        id: The provider's id of this report; the same again is the same report.
-        occurred_at: When it happened.
-        properties: What else is known.
-    """
-
-    delivery_id: str
-    name: str
-    id: str
-    occurred_at: datetime
-    properties: dict[str, object] = {}
+class Kept(CustomerStore, Deliveries, Protocol):
+    """What the runtime needs of a store."""
 
 
 class Runtime:
@@ -104,28 +130,35 @@ class Runtime:
 
     def __init__(
         self,
-        store: Store,
-        catalog: Callable[[], Catalog],
+        store: Kept,
+        catalog: CatalogSource,
         *,
+        inbox: Inbox | None = None,
         observers: Observers | None = None,
         loggable: Iterable[str] = (),
         salt: Callable[[], str] = lambda: secrets.token_hex(8),
+        back_off: Callable[[int], None] = back_off,
     ) -> None:
         """Join the parts.
 
         Args:
             store: Where everything is kept.
-            catalog: Returns the newest catalog; asked for each batch.
+            catalog: Returns the newest catalog; asked for each batch, and for a fresh one
+                when a customer has seen a newer one.
+            inbox: What `drain` empties; None where a queue hands stimuli over itself.
             observers: Plugins that look at reactions.
             loggable: Fields whose values the decision log may hold: `event.total`.
             salt: Draws what a new customer's name in the logs is made with.
+            back_off: Waits after so many lost races in a row, before the next attempt.
         """
         self._store = store
         self._catalog = catalog
+        self._inbox = inbox
         self._observers = observers if observers and observers.want_reactions else None
         self._loggable = frozenset(loggable)
         self._explain = bool(self._loggable)
         self._salt = salt
+        self._back_off = back_off
         self._poisoned: dict[tuple[int, str], tuple[int, int]] = {}
 
     # --- the verbs -------------------------------------------------------------------
@@ -204,41 +237,45 @@ class Runtime:
         return count
 
     def feedback(self, reports: Sequence[Report], *, now: int) -> Ingested:
-        """Take what providers say about messages; about an unknown one nothing is done."""
+        """Take what providers say about messages; about an unknown one nothing is done.
+
+        A report that keeps no bounds of an event becomes a dead letter.
+
+        Raises:
+            StoreError: Nothing was stored; the same reports may be tried again.
+        """
         known = self._store.find([report.delivery_id for report in reports])
-        events = [
-            Event(
-                id=report.id,
-                name=report.name,
-                customer=delivery.customer,
-                occurred_at=report.occurred_at,
-                received_at=to_datetime(now),
-                properties={
-                    **report.properties,
-                    "delivery_id": delivery.id,
-                    "channel": delivery.channel,
-                    "journey": delivery.journey,
-                    "step": delivery.step,
-                    "enrollment": delivery.enrollment,
-                    "template": delivery.template,
-                },
-                source="feedback",
-                test=delivery.test,
-            )
-            for report in reports
-            if (delivery := known.get(report.delivery_id)) is not None
-        ]
-        if len(events) < len(reports):
-            _log.warning(
-                "%d reports are about messages that are not known here",
-                len(reports) - len(events),
-            )
-        return self.ingest(events, now=now, door="feedback")
+        events, dead = [], []
+        for report in reports:
+            if (delivery := known.get(report.delivery_id)) is None:
+                continue
+            event = _reported(report, delivery, to_datetime(now))
+            try:
+                events.append(checked(event))
+            except InputError as error:
+                kind, body = _written(report)
+                dead.append(
+                    DeadLetter(
+                        at=now,
+                        door="feedback",
+                        reason=error.message,
+                        customer=delivery.customer,
+                        kind=kind,
+                        body=body[:MAX_LINE],
+                    )
+                )
+        if unknown := len(reports) - len(events) - len(dead):
+            _log.warning("%d reports are about messages not known here", unknown)
+        if not (events or dead):
+            return Ingested()
+        return self.ingest(
+            events, now=now, along=Along(dead=tuple(dead)), door="feedback"
+        )
 
     def drain(self, now: int | None) -> int:
         """Handle what stands in the inbox; return how much that was."""
         count = 0
-        while pending := self._store.pending(BATCH):
+        while self._inbox and (pending := self._inbox.pending(BATCH)):
             self.ingest(
                 [stimulus for _, stimulus in pending],
                 now=now,
@@ -261,7 +298,9 @@ class Runtime:
         """Load, react, commit; again with whoever was changed by somebody else."""
         pending = groups
         done: list[_Turn] = []
-        for _ in range(_RACES):
+        for lost in range(_RACES):
+            if lost:
+                self._back_off(lost)
             clock = _Clock(now, at_own_instants)
             turns = self._decide(pending, clock, door)
             changes = [turn.change for turn in turns if turn.change is not None]
@@ -287,7 +326,7 @@ class Runtime:
             try:
                 turn.take(stimuli, catalog, clock)
             except StaleCatalog:  # published a moment ago
-                catalog = self._catalog()
+                catalog = self._catalog(fresh=True)
                 turn = _Turn(self, id, known.get(id), door)
                 turn.take(stimuli, catalog, clock)
             turns.append(turn)
@@ -299,17 +338,14 @@ class Runtime:
         """Return the documents, and why those that can't be read can't.
 
         Raises:
-            StoreError: It isn't one document, the store fails; or a later release has
-                written one: nothing is lost then, and this process is to be started
-                again.
+            StoreError: The store fails; or a later release has written one: nothing is
+                lost then, and this process is to be started again.
         """
+        known: dict[str, Customer] = {}
         try:
-            known = dict(self._store.load(ids))
-        except (StoreBusy, StoreFull, NewerStore):
-            raise
-        except StoreError:
-            self._store.load(())  # fails as well if it is the store
-            known = {}
+            known.update(self._store.load(ids))
+        except DamagedDocument:
+            pass  # one by one then: the others are not concerned
         else:
             if self._poisoned:
                 for id in ids:  # who was mended needs no rest
@@ -319,9 +355,7 @@ class Runtime:
         for id in ids:
             try:
                 known.update(self._store.load([id]))
-            except (StoreBusy, StoreFull, NewerStore):
-                raise
-            except StoreError as error:
+            except DamagedDocument as error:
                 unreadable[id] = str(error)
                 _log.error("what came for a customer is a dead letter now: %s", error)
         return known, unreadable
@@ -344,9 +378,17 @@ class Runtime:
         )
 
     def _rest(self, customer: Customer, due: int, now: int) -> None:
-        """Let a wake-up that did nothing rest, longer each time."""
+        """Let a wake-up that did nothing rest, longer each time.
+
+        Only `tick` wakes somebody again after that. Where wake-ups come by a queue, the
+        next thing that happens to the customer does.
+        """
         name = log_id(customer.id, customer.salt)
-        _log.error("customer %s is due and does not move, and rests for a while", name)
+        _log.error(
+            "customer %s is due and does not move: `tick` leaves it alone for a while, "
+            "and a queue until something happens to it",
+            name,
+        )
         self._rest_longer((due, customer.id), now)
 
     def _rest_longer(self, key: tuple[int, str], now: int) -> None:
@@ -361,6 +403,36 @@ class Runtime:
             key: rest for key, rest in self._poisoned.items() if rest[0] > long_ago
         }
         return {key for key, rest in self._poisoned.items() if rest[0] > now}
+
+
+def _reported(report: Report, delivery: Delivery, received_at: datetime) -> Event:
+    """What a report says, as an event of whom it is about."""
+    return Event(
+        id=report.id,
+        name=report.name,
+        customer=delivery.customer,
+        occurred_at=report.occurred_at,
+        received_at=received_at,
+        properties={
+            **report.properties,
+            "delivery_id": delivery.id,
+            "channel": delivery.channel,
+            "journey": delivery.journey,
+            "step": delivery.step,
+            "enrollment": delivery.enrollment,
+            "template": delivery.template,
+        },
+        source="feedback",
+        test=delivery.test,
+    )
+
+
+def _written(report: Report) -> tuple[str, bytes]:
+    """A report as a dead letter keeps it: its kind, and JSON if it can be."""
+    try:
+        return "report", msgspec.json.encode(report, enc_hook=repr)
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        return "", repr(report).encode(errors="backslashreplace")
 
 
 class _Clock:

@@ -18,6 +18,7 @@ import msgspec
 from msgspec.structs import replace
 
 from journeykit.engine.calendar import to_datetime
+from journeykit.engine.customer import Customer
 from journeykit.engine.stimuli import Enroll, Remove, Stimulus
 from journeykit.errors import InputError
 from journeykit.model.events import checked_call
@@ -75,6 +76,15 @@ def _checked(person: Person, place: str) -> None:
     checked_call(_enroll("a-journey", person, "id", to_datetime(0)), place)
 
 
+def is_concerned(customer: Customer, journey: str) -> bool:
+    """Whether something of a customer obeys a journey's state: a run, a held message."""
+    return (
+        any(run.journey == journey for run in customer.active)
+        # A run may be over while a message of it is still held.
+        or any(one.message.journey == journey for one in customer.held)
+    )
+
+
 class Visits:
     """Runs jobs. Several processes may, at worst they do the same twice."""
 
@@ -110,11 +120,7 @@ class Visits:
         while True:
             page = self._scan.scan(job.cursor, BATCH)
             concerned = [
-                customer.id
-                for customer in page
-                if any(run.journey == job.journey for run in customer.active)
-                # A run may be over while a message of it is still held.
-                or any(one.message.journey == job.journey for one in customer.held)
+                customer.id for customer in page if is_concerned(customer, job.journey)
             ]
             if concerned:
                 self._runtime.wake(concerned, now=now)

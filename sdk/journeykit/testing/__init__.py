@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from journeykit.testing.aws import AwsEmulator as AwsEmulator, Killed as Killed
     from journeykit.testing.channels import (
         RecordingChannel as RecordingChannel,
         SentMessage as SentMessage,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from journeykit.testing.store_contract import StoreContract as StoreContract
 
 _PLACES = {
+    "aws": "AwsEmulator Killed",
     "channels": "RecordingChannel SentMessage deliver",
     "contracts": "ActionContract ChannelContract",
     "factories": "delivery_event make_event make_profile",

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 import pytest
@@ -23,6 +23,7 @@ from journeykit.channels import (
     Action,
     ActionCall,
     CallAgain,
+    Callback,
     CallFailed,
     CallOutcome,
     Capabilities,
@@ -31,6 +32,7 @@ from journeykit.channels import (
     Message,
     Receipt,
     Rejected,
+    Report,
     RetryAfter,
     Sent,
     Uncertain,
@@ -291,7 +293,9 @@ class ChannelContract:
                 return Shout().configured({...})
 
     A channel that asks a provider is given a double of it, which each test gets anew in
-    `setup_method`, and then overrides `accepted`, `troubled` and `bad_message` as well.
+    `setup_method`, and then overrides `accepted`, `troubled` and `bad_message` as well;
+    if the provider calls back, also `callback`, and `forgeries` where it signs in a way
+    of its own.
 
     Attributes:
         bad_settings: What `configured` refuses.
@@ -319,6 +323,22 @@ class ChannelContract:
     def bad_message(self) -> Message | None:
         """Return a message that the provider refuses, as for its address; None: none."""
         return None
+
+    def callback(self, delivery_id: str) -> Callback | None:
+        """Return what the provider calls back with about a message; None: it doesn't."""
+        return None
+
+    def forgeries(self, callback: Callback) -> Iterator[Callback]:
+        """Yield what somebody else could make of a callback.
+
+        Override it if your provider's signature stands in the body, or covers less.
+        """
+        [report, *_] = self.channel().feedback(callback)
+        other = report.delivery_id[::-1].swapcase() or "x"
+        told = callback.body.replace(report.delivery_id.encode(), other.encode())
+        yield replace(callback, body=told)
+        yield replace(callback, body=callback.body + b" ")
+        yield replace(callback, headers={})
 
     def message(self, n: int = 1, **changes: Any) -> Message:
         """Return the n-th message, right unless told otherwise."""
@@ -470,6 +490,52 @@ class ChannelContract:
             assert isinstance(receipt, Sent), receipt
         self._assert_accepted(messages)
 
+    def test_a_callback_says_what_became_of_messages(self) -> None:
+        """Waits for a fate, suppressed addresses and caps all live from it."""
+        if (callback := self._callback()) is None:
+            return
+
+        reports = self.channel().feedback(callback)
+
+        assert reports
+        for report in reports:
+            assert isinstance(report, Report), report
+            assert report.delivery_id == self.message().delivery_id
+            assert report.name.startswith("message."), report.name
+            assert report.id.strip()
+            assert json.loads(json.dumps(report.properties)) == report.properties
+
+    def test_the_same_callback_again_is_the_same_reports(self) -> None:
+        """A provider that got no answer repeats itself; nothing is to count twice."""
+        if (callback := self._callback()) is None:
+            return
+
+        first = self.channel().feedback(callback)
+        later = callback.received_at + timedelta(seconds=30)
+        again = self.channel().feedback(replace(callback, received_at=later))
+
+        assert [report.id for report in again] == [report.id for report in first]
+        assert len({report.id for report in first}) == len(first)
+
+    def test_a_forged_callback_is_refused(self) -> None:
+        """Else anybody could suppress an address, or say that a message arrived."""
+        if (callback := self._callback()) is None:
+            return
+
+        for forged in self.forgeries(callback):
+            assert forged != callback
+            with pytest.raises(InputError):
+                self.channel().feedback(forged)
+
+    def test_a_callback_that_cannot_be_read_is_refused(self) -> None:
+        """The door takes what comes; here is the first who looks at it."""
+        if (callback := self._callback()) is None:
+            return
+
+        for body in (b"", b"{}", b"[]", b"null", b"\xff\x00", b"[" * 9_999):
+            with pytest.raises(InputError):
+                self.channel().feedback(replace(callback, body=body))
+
     @pytest.mark.parametrize("value", [*_ODD_TEXTS, *_NO_TEXTS], ids=ascii)
     def test_an_address_is_found_or_not_but_never_fails(self, value: object) -> None:
         """It is asked while deciding, so it depends on nothing but its arguments.
@@ -524,6 +590,11 @@ class ChannelContract:
                     told += [repr(channel.send([self.message()]))]
                 except Exception as error:  # noqa: BLE001 - whatever it says is looked at
                     told += traceback.format_exception(error)
+            if (callback := self.callback(self.message().delivery_id)) is not None:
+                for forged in self.forgeries(callback):
+                    with pytest.raises(InputError) as refused:
+                        self.channel().feedback(forged)
+                    told.append(str(refused.value))
         for settings in self.bad_settings:
             with pytest.raises(InputError) as caught:
                 self.channel().configured(settings)
@@ -550,6 +621,14 @@ class ChannelContract:
             for start in range(0, len(messages), size)
             for receipt in self._handed(channel, messages[start : start + size])
         ]
+
+    def _callback(self) -> Callback | None:
+        """What is to be read; None: nothing ever is, so there is nothing to keep."""
+        callback = self.callback(self.message().delivery_id)
+        if callback is None:
+            reads = type(self.channel()).feedback is not Channel.feedback
+            assert not reads, "it reads callbacks: override `callback` with one"
+        return callback
 
     def _assert_accepted(self, messages: Sequence[Message]) -> None:
         accepted = self.accepted()

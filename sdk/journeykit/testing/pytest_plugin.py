@@ -1,11 +1,12 @@
-"""The pytest plugin: the fixtures `simulator` and `recording_channel`.
+"""The pytest plugin: the fixtures `simulator`, `aws_emulator` and `recording_channel`.
 
 A failing test shows the timelines of the simulators that it made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import pytest
 # Nothing of journeykit is imported at the top: pytest imports this file before a coverage
 # tool starts, which would count every line that runs at import as never run.
 if TYPE_CHECKING:
-    from journeykit.testing import RecordingChannel, Simulator
+    from journeykit.testing import AwsEmulator, RecordingChannel, Simulator
 
 # Without this a contract that fails would show a bare AssertionError.
 pytest.register_assert_rewrite(
@@ -43,6 +44,27 @@ def simulator(request: pytest.FixtureRequest) -> Callable[..., Simulator]:
         return simulator
 
     return make
+
+
+@pytest.fixture
+def aws_emulator() -> Iterator[Callable[..., AwsEmulator]]:
+    """Deploy a workspace into an AWS account that is not there, until the test is over.
+
+    One of them at a time: the clock of the process is the emulator's. It is a Monday at the
+    beginning, unless told when.
+    """
+    from journeykit.testing.factories import MONDAY
+
+    with ExitStack() as stack:
+
+        def make(workspace: Any, **settings: Any) -> AwsEmulator:
+            from journeykit.testing import AwsEmulator
+
+            return stack.enter_context(
+                AwsEmulator(workspace, **{"start": MONDAY, **settings})
+            )
+
+        yield make
 
 
 @pytest.fixture

@@ -14,12 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Self
 
-from pydantic import BaseModel
-
+from journeykit.carriers import set_up
 from journeykit.channels import ANY, Action, Channel
 from journeykit.engine.catalog import Catalog, State
 from journeykit.engine.guards import ChannelRules
@@ -40,8 +39,6 @@ from journeykit.model.policies import Policies
 from journeykit.model.steps import Call, Send
 from journeykit.plugins import Registry
 from journeykit.workspace.reading import SETTINGS, Reading, line_of, meant
-
-PluginPart = TypeVar("PluginPart", Channel, Action)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,7 +227,8 @@ class Workspace:
             provider = self.providers.get(name)
             try:
                 channel = registry.channel(name, provider)
-                carriers[name] = self._set_up(channel, channel.provider or channel.name)
+                who = channel.provider or channel.name
+                carriers[name] = set_up(channel, who, self.settings, folder=self.path)
             except UnknownChannel as error:
                 if provider is not None:  # else `check` says it where it is used
                     problems.append(f"channels.{name}: {error}")
@@ -254,18 +252,12 @@ class Workspace:
         for name, action in registry.actions.items():
             try:
                 # A copy, as the runtime gives an action more than settings.
-                actions[name] = self._set_up(copy(action), name)
+                own = copy(action)
+                actions[name] = set_up(own, name, self.settings, folder=self.path)
             except InputError as error:
                 if name in wanted:
                     problems.append(f"settings.{error}")
         return actions, self._in_settings(problems)
-
-    def _set_up(self, item: PluginPart, name: str) -> PluginPart:
-        """A channel or an action, with what is set for this name."""
-        own = item.configured(self.settings.get(name, {}))
-        if item.Settings is not None:  # else it is the installed one itself
-            own.settings = _placed_at(self.path, own.settings)
-        return own
 
     def _in_settings(self, problems: Sequence[str]) -> list[Issue]:
         """Say in which line of journeykit.toml each problem is."""
@@ -276,19 +268,6 @@ class Workspace:
             for problem in problems
             for key in [problem.partition(":")[0]]
         ]
-
-
-def _placed_at(folder: Path, settings: Any) -> Any:
-    """The settings, with their relative paths beginning at the folder."""
-    if isinstance(settings, BaseModel):
-        names = list(type(settings).model_fields)
-    else:
-        names = [part.name for part in fields(settings) if part.init]
-    values = {name: getattr(settings, name) for name in names}
-    paths = {name: folder / p for name, p in values.items() if isinstance(p, Path)}
-    if isinstance(settings, BaseModel):
-        return settings.model_copy(update=paths)
-    return replace(settings, **paths)
 
 
 def _without_template(

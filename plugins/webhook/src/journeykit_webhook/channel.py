@@ -14,12 +14,28 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, field_validator
 
-from journeykit.channels import ANY, Capabilities, Channel, Message, Receipt, Rejected
+from journeykit.channels import (
+    ANY,
+    Callback,
+    Capabilities,
+    Channel,
+    Message,
+    Receipt,
+    Rejected,
+    Report,
+)
 from journeykit.credentials import Secret
 from journeykit.errors import InputError
 from journeykit.network import Network
 from journeykit.transport import MockTransport, Transport, receipt_of
-from journeykit_webhook.signature import key_of, new_secret, signed
+from journeykit_webhook.reports import report_of
+from journeykit_webhook.signature import (
+    WrongSignature,
+    key_of,
+    new_secret,
+    signed,
+    verify,
+)
 
 BODY_LIMIT = 256 * 1024
 """The largest body in bytes; variables have 8 KB, so a larger one is a mistake."""
@@ -143,6 +159,36 @@ class WebhookChannel(Channel):
             InputError: The environment lacks what the settings name.
         """
         return [self._sent(message) for message in messages]
+
+    def feedback(self, callback: Callback) -> Sequence[Report]:
+        """Return what the receiver says of a message, signed as what it was sent was.
+
+        Raises:
+            InputError: It is signed by somebody else or too long ago, or is no report; or
+                the environment lacks what the settings name.
+        """
+        return [report_of(self._verified(callback), callback.body)]
+
+    def _verified(self, callback: Callback) -> str:
+        """Return the id of a callback that either of the secrets has signed."""
+        reason = ""
+        for secret in (self.settings.secret, self.settings.previous_secret):
+            if secret is None:
+                continue
+            try:
+                return verify(
+                    secret.reveal(),
+                    callback.headers,
+                    callback.body,
+                    now=callback.received_at.timestamp(),
+                )
+            except WrongSignature as err:
+                reason = str(err)
+            except ValueError as err:  # only the environment's was not checked earlier
+                raise InputError(
+                    str(err), place=f"{self.provider}: environment"
+                ) from err
+        raise InputError(reason, place=f"{self.provider}: callback")
 
     def _sent(self, message: Message) -> Receipt:
         try:

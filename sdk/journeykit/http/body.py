@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from journeykit.local.http_messages import JSON, Refused
+from journeykit.http.messages import JSON, Refused
 from journeykit.model.plain_text import printable
 
 MAX_BODY = 1024 * 1024

@@ -1,0 +1,425 @@
+"""What the publish function does: what operators ask for, and what they are told.
+
+A request is a JSON object with one of these fields, and an answer one with the same:
+
+    {"publish": {"draft": {…}, "expected": 7, "note": "…", "dry_run": false}}
+    {"state": {"journey": "cart", "state": "paused", "reason": "…"}}
+    {"status": {}}
+    {"relay": "unhealthy"}     or "": customers keep their commands for longer meanwhile
+    {"repair": {"cursor": ""}} passes on again what the relay may have lost; as long as
+                               the answer is not `done`, ask again with its `cursor`
+
+or, if it can't be done, `{"error": {"kind": "StaleCatalog", "message": "…"}}`. Nothing but
+the role that may invoke the function says who may ask.
+
+**A publish** goes in this order, and may be killed anywhere and said again:
+
+1. The draft is held against what is live, and nothing is done if nothing is new.
+2. What it becomes must run here: this bundle carries each channel and does each action,
+   and each channel of a live journey has its queue in this stack.
+3. The bus brings what the new catalog hears, beside what the old one did.
+4. Visits begin of those whom a changed state concerns. They come to the first customer
+   when all functions go by the new catalog. Later they would be lost with whoever is
+   killed in between: said again, nothing is new. A visit too many is only a nudge.
+5. The catalog is stored: from here on it is live.
+6. What nobody hears any more is not brought any more.
+
+All versions of a journey stay in the catalog: to know which nobody runs on, all customers
+would have to be read, which takes minutes and money for each publish. A version is 1 to 2
+KB, compressed; a catalog takes several thousand of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypedDict
+
+import msgspec
+
+from journeykit.aws.bus import names_of
+from journeykit.aws.settings import Settings
+from journeykit.aws.templates import concurrency_of
+from journeykit.engine.calendar import isoformat
+from journeykit.engine.catalog import Catalog, State
+from journeykit.engine.steps import Send
+from journeykit.errors import (
+    DefinitionError,
+    InputError,
+    JourneyKitError,
+    StaleCatalog,
+    UnknownChannel,
+)
+from journeykit.ports import CatalogDocument
+from journeykit.runtime.catalogs import (
+    NOTHING_PUBLISHED,
+    UNHEALTHY,
+    Draft,
+    LiveCatalog,
+    Published,
+    compiled,
+    live_versions,
+    next_catalog,
+    set_relay,
+)
+from journeykit.runtime.states import changed_state
+
+if TYPE_CHECKING:
+    from journeykit.aws.parts import Parts
+
+_RACES = 5  # lost to other publishers
+_STORED_MS = 20_000  # so long storing a catalog may take: see `visits.SETTLED_S`
+
+
+class DraftDocument(msgspec.Struct, forbid_unknown_fields=True):
+    """A `Draft`, as it travels; the fields are the same."""
+
+    journeys: dict[str, dict[str, Any]]
+    fingerprints: dict[str, str]
+    policies: dict[str, Any]
+    states: dict[str, str] = {}
+
+
+class PublishRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Make a draft the live catalog.
+
+    Attributes:
+        draft: What is to be live.
+        expected: The revision that the publisher has looked at; None: whichever.
+        note: What changed, in the publisher's words.
+        dry_run: Whether only to say what would be new.
+    """
+
+    draft: DraftDocument
+    expected: int | None = None
+    note: str = ""
+    dry_run: bool = False
+
+
+class StateRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Pause a journey, let it go on (`live`), or stop it."""
+
+    journey: str
+    state: State
+    reason: str = ""
+
+
+class RepairRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Pass on again what the relay may have lost; see `repair`.
+
+    Attributes:
+        cursor: Where the last run stopped; empty: begin.
+        everything: Whether to pass on commands of any age.
+        looking: Whether only to count.
+    """
+
+    cursor: str = ""
+    everything: bool = False
+    looking: bool = False
+
+
+class Request(msgspec.Struct, forbid_unknown_fields=True):
+    """What an operator asks for: one of these."""
+
+    publish: PublishRequest | None = None
+    state: StateRequest | None = None
+    status: dict[str, Any] | None = None
+    relay: str | None = None
+    repair: RepairRequest | None = None
+
+
+class _Rules(TypedDict):
+    """Which rules of the bus are ours, and where they bring events."""
+
+    prefix: str
+    target_arn: str
+    dead_letter_arn: str
+
+
+class Publishing:
+    """Answers operators."""
+
+    def __init__(
+        self, parts: Parts, settings: Settings, *, clock: Callable[[], int]
+    ) -> None:
+        """Join the parts."""
+        self._parts = parts
+        self._settings = settings
+        self._clock = clock
+
+    def answer(
+        self, request: Mapping[str, Any], *, time_left: Callable[[], int]
+    ) -> dict[str, Any]:
+        """Do what is asked for, and say what came of it; a refusal is an answer too."""
+        try:
+            asked = _asked(request)
+            if asked.publish is not None:
+                return {"publish": self._publish(asked.publish)}
+            if asked.state is not None:
+                return {"state": self._set_state(asked.state)}
+            if asked.relay is not None:
+                return {"relay": self._set_relay(asked.relay)}
+            if asked.repair is not None:
+                return {"repair": self._repair(asked.repair, time_left)}
+            return {"status": self._status()}
+        except JourneyKitError as error:
+            return {"error": {"kind": type(error).__name__, "message": str(error)}}
+
+    # --- publish ---------------------------------------------------------------------
+
+    def _publish(self, asked: PublishRequest) -> dict[str, Any]:
+        catalogs, now = self._parts.catalogs, self._clock()
+        current = catalogs.current()
+        revision = current.revision if current else 0
+        if asked.expected is not None and asked.expected != revision:
+            raise StaleCatalog(
+                f"catalog revision {revision} is live, and not {asked.expected}; "
+                "look at what has changed since, then publish again"
+            )
+        draft = Draft(
+            asked.draft.journeys,
+            asked.draft.fingerprints,
+            asked.draft.policies,
+            asked.draft.states,
+        )
+        published = next_catalog(current, draft, at=now, note=asked.note)
+        is_new = current is None or published.is_new
+        visited: list[str] = []
+        if is_new:
+            catalog = self._proven(published.document)
+            if not asked.dry_run:
+                visited = [*_concerned(current, published)]
+                self._make_live(published, catalog, visited)
+        known = live_versions(current) if current is not None else {}
+        return {
+            "revision": published.document.revision if is_new else revision,
+            "before": revision,
+            "is_new": is_new,
+            "added": dict(published.added),
+            "changed": {
+                journey: [known[journey], number]
+                for journey, number in published.changed.items()
+            },
+            "closed": list(published.closed),
+            "policies": published.policies,
+            "states": dict(published.states),
+            "visited": visited,
+        }
+
+    def _proven(self, document: CatalogDocument) -> Catalog:
+        """Return the catalog, if it can run here.
+
+        Raises:
+            DefinitionError: It can't; the message says what is missing.
+        """
+        catalog = LiveCatalog(
+            _Only(document),
+            channels=self._parts.rules,
+            actions=self._parts.manifest.actions,
+        )()
+        prefix = self._settings.required("deliver_queues").rpartition("/")[2]
+        for plan in catalog.live.values():
+            if catalog.state_of(plan.id) in ("closed", "stopped"):
+                continue
+            for step in plan.steps.values():
+                for channel in step.channels if isinstance(step, Send) else ():
+                    if not self._parts.levels.exists(prefix + channel):
+                        raise UnknownChannel(
+                            f"channel {channel!r}, which step {step.id!r} of journey "
+                            f"{plan.id!r} uses, has no queue in this stack; deploy "
+                            f"with --parameter {concurrency_of(channel)}=2 (0 means not "
+                            "deployed), then publish once more; a channel of your own "
+                            "needs a block in template.yaml first"
+                        )
+        return catalog
+
+    def _make_live(
+        self, published: Published, catalog: Catalog, visited: Sequence[str]
+    ) -> None:
+        """Store the catalog, have the bus bring what it hears, and people visited.
+
+        Raises:
+            StaleCatalog: Somebody else has published in between; nothing is changed.
+        """
+        self._hear(catalog)
+        begun_at = self._clock()
+        self._visit_all(visited)
+        self._parts.catalogs.publish(published.document)
+        if self._clock() - begun_at > _STORED_MS:  # they would look too early
+            self._visit_all(visited)
+        self._parts.tallies.reset_tallies({*published.added, *published.changed})
+        for _ in range(_RACES):
+            self._listen(catalog)
+            newest = self._parts.catalogs.current()
+            if newest is None or newest.revision == catalog.revision:
+                return
+            # Somebody has published meanwhile: what they hear is to be brought too.
+            catalog = compiled(newest, channels=self._parts.rules)
+
+    def _hear(self, catalog: Catalog) -> None:
+        self._parts.bus.hear(names_of(catalog), **self._rules())
+
+    def _listen(self, catalog: Catalog) -> None:
+        self._parts.bus.listen(names_of(catalog), **self._rules())
+
+    def _rules(self) -> _Rules:
+        return {
+            "prefix": self._settings.listen_rules,
+            "target_arn": self._settings.required("events_queue_arn"),
+            "dead_letter_arn": self._settings.required("dead_letter_queue_arn"),
+        }
+
+    def _visit_all(self, journeys: Sequence[str]) -> None:
+        for journey in journeys:
+            self._visit("publish", journey)
+
+    def _visit(self, reason: str, journey: str) -> None:
+        self._parts.visits.begin(reason, journey, now=self._clock())
+
+    # --- the rest --------------------------------------------------------------------
+
+    def _set_state(self, asked: StateRequest) -> dict[str, Any]:
+        """Change a journey's state, and visit whom it concerns; twice does no harm.
+
+        Raises:
+            DefinitionError: There is no such journey, or it is in no state for that.
+        """
+        done = changed_state(
+            _Operated(self._parts),
+            asked.journey,
+            asked.state,
+            now=self._clock(),
+            reason=asked.reason,
+        )
+        if asked.state in ("live", "stopped"):
+            reason = "resume" if asked.state == "live" else "stop"
+            self._visit(reason, asked.journey)
+        return {
+            "journey": asked.journey,
+            "before": done.before,
+            "state": done.catalog.states.get(asked.journey, "live"),
+            "reason": done.catalog.reasons.get(asked.journey, ""),
+            "revision": done.catalog.revision,
+        }
+
+    def _set_relay(self, relay: str) -> dict[str, Any]:
+        if relay not in ("", UNHEALTHY):
+            raise InputError(f"{relay!r:.40}: say {UNHEALTHY!r}, or '' if it is well")
+        catalog = set_relay(self._parts.catalogs, relay, now=self._clock())
+        return {"relay": catalog.relay, "revision": catalog.revision}
+
+    def _repair(
+        self, asked: RepairRequest, time_left: Callable[[], int]
+    ) -> dict[str, Any]:
+        done = self._parts.repair.run(
+            now=self._clock(),
+            cursor=asked.cursor,
+            everything=asked.everything,
+            looking=asked.looking,
+            time_left=time_left,
+        )
+        repaired: dict[str, Any] = msgspec.to_builtins(done)
+        return repaired
+
+    def _status(self) -> dict[str, Any]:
+        """How the stack stands, as far as that can be told without reading everybody."""
+        catalog = self._parts.catalogs.current()
+        if catalog is None:
+            raise DefinitionError(NOTHING_PUBLISHED)
+        tallies = self._parts.tallies.tallies()
+        return {
+            "at": isoformat(self._clock()),
+            "catalog": {
+                "revision": catalog.revision,
+                "published_at": isoformat(catalog.at),
+                "note": catalog.note,
+            },
+            "relay": catalog.relay,
+            "journeys": [
+                {
+                    "journey": journey,
+                    "state": catalog.states.get(journey, "live"),
+                    "reason": catalog.reasons.get(journey, ""),
+                    "version": version,
+                    "deliveries": dict(
+                        zip(
+                            ("sent", "failed"),
+                            tallies.get(journey, (0, 0)),
+                            strict=True,
+                        )
+                    ),
+                }
+                for journey, version in sorted(live_versions(catalog).items())
+            ],
+            "queues": {
+                name: msgspec.to_builtins(level)
+                for name, url in self._queues().items()
+                if (level := self._parts.levels.of(url)) is not None
+            },
+        }
+
+    def _queues(self) -> Mapping[str, str]:
+        """The queues of the stack, by the names that operators know: their URLs."""
+        settings = self._settings
+        channels = self._parts.manifest.channels
+        return {
+            "events": settings.required("events_queue"),
+            "wakes": settings.required("wakes_queue"),
+            "feedback": settings.required("feedback_queue"),
+            **{
+                f"channel {name}": settings.required("deliver_queues") + name
+                for name in sorted(channels)
+            },
+            "calls": settings.required("calls_queue"),
+            "dead letters": settings.required("dead_letter_queue"),
+        }
+
+
+def _asked(request: Mapping[str, Any]) -> Request:
+    """Read a request.
+
+    Raises:
+        InputError: It asks for nothing that there is, or for several things.
+    """
+    try:
+        asked = msgspec.convert(request, Request)
+    except msgspec.ValidationError as error:
+        raise InputError(str(error), place="request") from error
+    if sum(getattr(asked, name) is not None for name in Request.__struct_fields__) != 1:
+        raise InputError(
+            f"ask for one of {', '.join(Request.__struct_fields__)}", place="request"
+        )
+    return asked
+
+
+def _concerned(before: CatalogDocument | None, published: Published) -> Iterator[str]:
+    """Yield the journeys whose people a changed state concerns."""
+    earlier = before.states if before is not None else {}
+    for journey, state in published.states.items():
+        if state == "stopped" or earlier.get(journey) == "paused":
+            yield journey
+
+
+class _Only:
+    """Catalogs of which there is one, which is not published yet."""
+
+    def __init__(self, document: CatalogDocument) -> None:
+        self._document = document
+
+    def revision(self) -> int:
+        return self._document.revision
+
+    def current(self) -> CatalogDocument:
+        return self._document
+
+    def publish(self, catalog: CatalogDocument) -> None:
+        raise NotImplementedError
+
+
+class _Operated:
+    """Where catalogs are, and the counts that breakers go by."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.revision = parts.catalogs.revision
+        self.current = parts.catalogs.current
+        self.publish = parts.catalogs.publish
+        self.reset_tallies = parts.tallies.reset_tallies

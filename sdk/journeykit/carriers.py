@@ -1,0 +1,114 @@
+"""Who carries the channels and does the actions, set up as the operator says.
+
+A workspace finds out by itself; a function reads it from its bundle's manifest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator, Mapping
+from copy import copy
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from journeykit.channels import Action, Channel
+from journeykit.engine.guards import ChannelRules
+from journeykit.errors import UnknownAction, UnknownChannel
+from journeykit.manifest import Manifest
+from journeykit.plugins import Registry
+
+PluginPart = TypeVar("PluginPart", Channel, Action)
+
+
+def set_up(
+    item: PluginPart,
+    name: str,
+    settings: Mapping[str, Mapping[str, object]],
+    *,
+    folder: Path,
+) -> PluginPart:
+    """Return a channel or an action, with what is set for this name.
+
+    Args:
+        item: As the plugin contributes it.
+        name: The provider's name, or the action's.
+        settings: What is set, by such names.
+        folder: Where relative paths in it begin.
+
+    Raises:
+        InputError: The settings are not what it allows.
+    """
+    own = item.configured(settings.get(name, {}))
+    if item.Settings is not None:  # else it is the installed one itself
+        own.settings = _placed_at(folder, own.settings)
+    return own
+
+
+def rules_from(manifest: Manifest, registry: Registry) -> dict[str, ChannelRules]:
+    """Return what deciding needs of each channel: how it finds an address.
+
+    Settings play no part in that, so they are not even read.
+    """
+    return {
+        name: ChannelRules(channel.address, channel.normalize)
+        for name, channel in _carried(manifest, registry)
+    }
+
+
+def channels_from(
+    manifest: Manifest, registry: Registry, *, folder: Path
+) -> dict[str, Channel]:
+    """Return who carries each channel of a bundle, set up.
+
+    A carrier that isn't loaded is left out: the catalog says who needs it.
+
+    Raises:
+        InputError: The settings of one are not what it allows.
+    """
+    return {
+        name: set_up(
+            channel, channel.provider or channel.name, manifest.settings, folder=folder
+        )
+        for name, channel in _carried(manifest, registry)
+    }
+
+
+def actions_from(
+    manifest: Manifest, registry: Registry, *, folder: Path
+) -> dict[str, Action]:
+    """Return each action of a bundle, set up; one that isn't loaded is left out.
+
+    Raises:
+        InputError: The settings of one are not what it allows.
+    """
+    found: dict[str, Action] = {}
+    for name in manifest.actions:
+        with contextlib.suppress(UnknownAction):
+            # A copy, as the runtime gives an action more than settings.
+            own = copy(registry.action(name))
+            found[name] = set_up(own, name, manifest.settings, folder=folder)
+    return found
+
+
+def _carried(manifest: Manifest, registry: Registry) -> Iterator[tuple[str, Channel]]:
+    for name, provider in manifest.channels.items():
+        with contextlib.suppress(UnknownChannel):
+            yield name, registry.channel(name, provider)
+
+
+def _placed_at(folder: Path, settings: Any) -> Any:
+    """The settings, with their relative paths beginning at the folder."""
+    # Of pydantic only if it is loaded: settings that are its model have loaded it.
+    pydantic = sys.modules.get("pydantic")
+    is_model = pydantic is not None and isinstance(settings, pydantic.BaseModel)
+    if is_model:
+        names = list(type(settings).model_fields)
+    else:
+        names = [part.name for part in fields(settings) if part.init]
+    values = {name: getattr(settings, name) for name in names}
+    paths = {name: folder / p for name, p in values.items() if isinstance(p, Path)}
+    if is_model:
+        return settings.model_copy(update=paths)
+    return replace(settings, **paths)
