@@ -53,6 +53,7 @@ from journeykit import (
 )
 from journeykit.channels import Capabilities, Channel, Message, Receipt, Sent
 from journeykit.local.embedded import Embedded, collect_less_often
+from journeykit.local.logs import log_files
 from journeykit.model.events import decode_event
 from journeykit.plugins import PluginManager, Registry
 from journeykit.workspace import Workspace
@@ -232,8 +233,9 @@ def product(work: str, n: int, batch: int, synchronous: str) -> dict[str, float]
             shop.settle(24 * HOUR_MS + 60_000)
         shop.check(n, finished=work == "W1")
         shop.embedded.close()
-        size = (folder / ".journeykit" / "journeykit.db").stat().st_size
-        log = (folder / ".journeykit" / "decisions.jsonl").stat().st_size
+        kept = folder / ".journeykit"
+        size = (kept / "journeykit.db").stat().st_size
+        log = sum(path.stat().st_size for path in log_files(kept / "decisions.jsonl"))
     return {
         "seconds": seconds,
         "bytes": size / n,
