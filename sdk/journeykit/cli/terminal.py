@@ -42,6 +42,7 @@ def wrapped(text: str, *, first: str = "", indent: str = "") -> Iterator[str]:
         width(),
         initial_indent=first,
         subsequent_indent=indent,
+        break_long_words=False,  # a path in two pieces is no use to anybody
         break_on_hyphens=False,
     ) or [first.rstrip()]
 

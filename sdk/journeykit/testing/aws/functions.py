@@ -209,21 +209,44 @@ class _Output(io.TextIOBase):
 
 @contextmanager
 def loggers_restored() -> Iterator[None]:
-    """Take back what functions do to logging: handlers, levels, filters, marks."""
-    root, loggers = logging.getLogger(), logging.Logger.manager.loggerDict
-    ours = logging.getLogger("journeykit")
-    before = (list(ours.handlers), ours.level, ours.propagate)
-    filters = [(handler, list(handler.filters)) for handler in root.handlers]
+    """Let functions find no logger set up, and take back what they do to logging."""
+    before = [(it, _taken_down(it), it.level, it.propagate) for it in _loggers()]
+    filters = [(it, list(it.filters)) for it in logging.getLogger().handlers]
     try:
         yield
     finally:
-        ours.handlers, ours.level, ours.propagate = before
+        for logger in _loggers():
+            _taken_down(logger)
+        for logger, (handlers, marks), level, propagate in before:
+            logger.handlers[:], logger.level, logger.propagate = (
+                handlers,
+                level,
+                propagate,
+            )
+            vars(logger).update(marks)
         for handler, known in filters:
             handler.filters = known
-        for logger in loggers.values():
-            # Powertools never sets up a second time what it has marked so.
-            for name in [n for n in vars(logger) if n in _MARKS]:
-                delattr(logger, name)
+
+
+def _loggers() -> list[logging.Logger]:
+    """All loggers that functions may set up: ours, and those that Powertools marks."""
+    found = logging.Logger.manager.loggerDict.values()
+    return [
+        logger
+        for logger in found
+        if isinstance(logger, logging.Logger)
+        and (logger.name == "journeykit" or not _MARKS.isdisjoint(vars(logger)))
+    ]
+
+
+def _taken_down(
+    logger: logging.Logger,
+) -> tuple[list[logging.Handler], dict[str, object]]:
+    """Take a logger's handlers and marks away, and return them."""
+    handlers, logger.handlers[:] = list(logger.handlers), []
+    # Powertools never sets up a second time what it has marked.
+    marks = {name: vars(logger).pop(name) for name in _MARKS & vars(logger).keys()}
+    return handlers, marks
 
 
 _MARKS = {
