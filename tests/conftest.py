@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+
 import pytest
 
 
@@ -12,3 +15,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write what the engine does into the golden files of tests/journeys",
     )
+
+
+@pytest.fixture(autouse=True)
+def loggers_left_alone() -> Iterator[None]:
+    """Handlers that a test's functions have put on our logger go with the test."""
+    logger = logging.getLogger("journeykit")
+    before = (list(logger.handlers), logger.level, logger.propagate)
+    yield
+    logger.handlers[:], logger.level, logger.propagate = before
