@@ -345,12 +345,25 @@ def sends() -> st.SearchStrategy[dict[str, Any]]:
             "topic": st.sampled_from(TOPICS),
             "purpose": st.sampled_from(["marketing", "transactional"]),
             "expires_after": st.just("never") | durations(),
+            "fallback_after": durations(),
+            "fallback_unless": st.sampled_from(["delivered", "opened", "clicked"]),
+            "once_per_address": st.booleans(),
             "on_expired": st.sampled_from(["skip", "exit"]),
             "on_refused": st.sampled_from(["skip", "exit"]),
             "on_capped": st.sampled_from(["skip", "defer", "exit"]),
             "on_quiet": st.sampled_from(["defer", "skip", "exit"]),
         },
-    )
+    ).map(_with_a_fallback)
+
+
+def _with_a_fallback(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields, without a fallback where there is no other channel, or no time."""
+    if len(fields["channel"]) > 1 and fields.get("fallback_after", ZERO) != ZERO:
+        return fields
+    return {name: v for name, v in fields.items() if not name.startswith("fallback")}
+
+
+ZERO = Duration()
 
 
 @cache

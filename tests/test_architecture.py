@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+
+from journeykit.hookspecs import PROJECT
 
 ROOT = Path(__file__).parents[1]
 PLUGINS = {path.name for path in ROOT.glob("plugins/*/src/journeykit_*")}
 PUBLIC_TO_PLUGINS = {
     f"journeykit.{name}"
     for name in (
-        *("__init__", "channels", "credentials", "errors", "happened", "hookspecs"),
-        *("network", "testing", "transport"),
+        *("__init__", "amazon", "channels", "content", "credentials", "errors"),
+        *("guarding", "happened", "hookspecs", "links", "media", "meta", "network"),
+        *("sns", "testing", "transport"),
     )
 }
 
@@ -82,6 +87,55 @@ def test_importing_journeykit_loads_nothing_heavy(module: str) -> None:
 
     assert "journeykit" in loaded
     assert module not in loaded
+
+
+DECIDING = """
+import sys
+from datetime import UTC, datetime
+from journeykit.carriers import rules_of
+from journeykit.guarding import Asked, Contact
+from journeykit.plugins import Registry, plugin_manager
+
+registry = Registry.from_plugins(plugin_manager())
+now = datetime(2026, 3, 2, 9, tzinfo=UTC)
+for address in ("+4917012345678", "Ada@example.com"):
+    for channel in registry.channels.values():
+        profile = {name: address for name in ("email", "phone", channel.address_attribute)}
+        rules = rules_of(channel)
+        rules.address(profile, "c1")
+        rules.normalize(address)
+        asked = Asked(
+            "c1", now, now, "UTC", "welcome", "send", channel.name, address, "welcome", "",
+            "marketing", profile, Contact(), channel.facts({"welcome": {"text": "Hello"}}),
+        )
+        channel.rule(asked)
+        for guard in registry.guards.values():
+            guard.configured({}).ask(asked)
+print(*(plugin.name for plugin in registry.plugins), "-", *sys.modules)
+"""
+
+
+@pytest.mark.parametrize(
+    "plugin", sorted(found.name for found in entry_points(group=PROJECT))
+)
+def test_deciding_loads_nothing_heavy_of_a_plugin(plugin: str) -> None:
+    # The functions that only decide load every plugin, at each cold start.
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", DECIDING],
+        env={**os.environ, "JOURNEYKIT_PLUGINS": plugin},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    plugins, _, loaded = done.stdout.partition(" - ")
+    assert plugin in plugins.split()
+    heavy = {
+        *("boto3", "botocore", "cryptography", "css_inline", "jinja2", "jwt", "liquid"),
+        *("phonenumbers", "pydantic", "pydantic_core", "urllib3"),
+    }
+    assert not heavy & {*loaded.split()}
 
 
 def test_importing_the_engine_loads_no_pydantic() -> None:

@@ -17,8 +17,9 @@ from journeykit.channels import (
     Receipt,
     Report,
     Sent,
+    settings_of,
 )
-from journeykit.errors import InputError
+from journeykit.errors import InputError, PluginLoadError
 
 MESSAGE = Message(
     delivery_id="d1",
@@ -118,6 +119,52 @@ def test_a_channel_without_settings_takes_none() -> None:
     assert channel.configured({}) is channel
     with pytest.raises(InputError, match=r"shout\.key: there is nothing to set"):
         channel.configured({"key": "k"})
+
+
+class LaterSettings(BaseModel, extra="forbid"):
+    key: str
+
+
+class Later(Shout):
+    name = "later"
+    Settings = f"{__name__}:LaterSettings"
+
+
+def test_settings_may_be_said_to_be_elsewhere() -> None:
+    assert Later().configured({"key": "k"}).settings == LaterSettings(key="k")
+    with pytest.raises(InputError, match=r"^later\.kee: "):
+        Later().configured({"key": "k", "kee": 1})
+    assert settings_of(Later) is LaterSettings
+    assert settings_of(Email()) is Email.Settings
+    assert settings_of(Shout) is None
+
+
+@pytest.mark.parametrize(
+    ("named", "cause"),
+    [
+        ("journeykit_nowhere:Settings", "ModuleNotFoundError: No module named"),
+        (f"{__name__}:Nothing", "AttributeError: module"),
+        (f"{__name__}:MESSAGE", "TypeError: that is no class"),
+        (f"{__name__}", "AttributeError: module"),
+        (":Settings", "ValueError: Empty module name"),
+        (".settings:Settings", "TypeError: the 'package' argument is required"),
+    ],
+    ids=["no-module", "no-name", "no-class", "no-colon", "empty", "relative"],
+)
+def test_settings_that_are_not_where_the_plugin_says_are_its_own_mistake(
+    named: str, cause: str
+) -> None:
+    class Lost(Shout):
+        name = "lost"
+        Settings = named
+
+    with pytest.raises(PluginLoadError) as caught:
+        Lost().configured({"key": "k"})
+
+    assert f"{__name__}.{Lost.__qualname__}.Settings names {named!r}" in str(
+        caught.value
+    )
+    assert cause in str(caught.value)
 
 
 def test_a_message_cannot_be_changed() -> None:

@@ -90,7 +90,7 @@ def test_a_manifest_names_plugins_with_what_is_imported(
 
     found = {plugin.name: plugin for plugin in manifest.plugins}
     # Nobody can ask a function for the numbers of `metrics`.
-    assert list(found) == ["claim", "console", "file", "shout"]
+    assert list(found) == ["claim", "console", "file", "jinja", "shout"]
     assert found["claim"].value == "journeykit.builtin.claim"
     assert found["claim"].distribution == "journeykit"
     assert manifest.release == found["claim"].version
@@ -105,6 +105,8 @@ def test_a_manifest_names_plugins_with_what_is_imported(
             "journeykit_after_reaction",
             "journeykit_channels",
             "journeykit_cli",
+            "journeykit_guards",
+            "journeykit_template_engines",
         ),
     )
 

@@ -164,7 +164,7 @@ def test_the_wheel_of_a_plugin_holds_its_module_and_is_found(
 @pytest.mark.parametrize("plugin", PLUGINS, ids=lambda path: path.name)
 def test_everything_a_plugin_imports_is_declared(plugin: Path) -> None:
     declared = tomllib.loads((plugin / "pyproject.toml").read_text("utf-8"))["project"]
-    names = {re.split(r"[^\w.-]", d)[0] for d in declared["dependencies"]}
+    names = {normalized(re.split(r"[^\w.-]", d)[0]) for d in declared["dependencies"]}
     own = declared["name"].replace("-", "_")
 
     owners = importlib.metadata.packages_distributions()

@@ -29,15 +29,22 @@ from journeykit.errors import (
     UnknownAction,
     UnknownChannel,
 )
+from journeykit.guarding import Asked, Guard, Refused
 from journeykit.hookspecs import hookimpl
 from journeykit.plugins import PluginManager, Registry, plugin_manager, without
 
 DATA = Path(__file__).parent / "plugins" / "data"
 DOCS = Path(__file__).parents[1] / "docs" / "plugins.md"
-CONTRIBUTIONS = ["journeykit_actions", "journeykit_channels", "journeykit_cli"]
+CONTRIBUTIONS = [
+    "journeykit_actions",
+    "journeykit_channels",
+    "journeykit_cli",
+    "journeykit_guards",
+    "journeykit_template_engines",
+]
 OBSERVERS = ["journeykit_after_delivery", "journeykit_after_reaction"]
 HOOKS = sorted([*CONTRIBUTIONS, *OBSERVERS])
-BUILT_IN = ["claim", "console", "file", "metrics"]
+BUILT_IN = ["claim", "console", "file", "jinja", "metrics"]
 
 Install = Callable[..., PluginManager]
 
@@ -94,6 +101,28 @@ class Actions:
         yield from self.items
 
 
+class Guards:
+    """The same for guards."""
+
+    def __init__(self, *items: object) -> None:
+        self.items = items
+
+    @hookimpl
+    def journeykit_guards(self) -> Iterable[object]:
+        yield from self.items
+
+
+class Engines:
+    """The same for template engines."""
+
+    def __init__(self, *items: object) -> None:
+        self.items = items
+
+    @hookimpl
+    def journeykit_template_engines(self) -> Iterable[object]:
+        yield from self.items
+
+
 class Commands:
     """The same for commands."""
 
@@ -124,7 +153,8 @@ def test_what_is_built_in_comes_through_the_public_hooks(install: Install) -> No
     assert list(found.actions) == ["claim"]
     assert all(plugin.distribution == "journeykit" for plugin in found.plugins)
     assert {hook for plugin in found.plugins for hook in plugin.hooks} == {*HOOKS} - {
-        "journeykit_cli"
+        "journeykit_cli",
+        "journeykit_guards",
     }
 
 
@@ -140,6 +170,8 @@ def test_an_installed_plugin_is_found_by_its_entry_point(install: Install) -> No
     assert info.contributes == (
         "channel shout via shout",
         "action cheer",
+        "guard whisper",
+        "template engine upper",
         "command hello",
     )
     assert found.channel("shout").name == "shout"
@@ -353,6 +385,44 @@ def test_what_is_no_action_is_refused_with_the_way_out(item: object) -> None:
         registry(wrong=Actions(item))
 
 
+class Watch(Guard):
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def ask(self, asked: Asked) -> Refused | None:
+        return None
+
+
+class Nameless(Guard):
+    def ask(self, asked: Asked) -> Refused | None:
+        return None
+
+
+@pytest.mark.parametrize(
+    "item", [Watch, "sunset", None, Watch(""), Nameless()], ids=range(5)
+)
+def test_what_is_no_guard_is_refused_with_the_way_out(item: object) -> None:
+    with pytest.raises(PluginLoadError, match=r"'wrong' .* (yield an inst|give it a)"):
+        registry(wrong=Guards(item))
+
+
+@pytest.mark.parametrize("item", [Watch("x"), "jinja", None], ids=range(3))
+def test_what_is_no_template_engine_is_refused_with_the_way_out(item: object) -> None:
+    with pytest.raises(PluginLoadError, match=r"'wrong' .* yield an instance"):
+        registry(wrong=Engines(item))
+
+
+def test_two_guards_of_one_name_are_a_conflict() -> None:
+    with pytest.raises(PluginConflict, match="guard sunset"):
+        registry(one=Guards(Watch("sunset")), two=Guards(Watch("sunset")))
+
+
+def test_guards_are_in_the_registry_by_name() -> None:
+    found = registry(some=Guards(Watch("b"), Watch("a")))
+
+    assert sorted(found.guards) == ["a", "b"]
+
+
 @pytest.mark.parametrize("item", [click.Command, click.Command(None), print])
 def test_what_is_no_command_is_refused_with_the_way_out(item: object) -> None:
     with pytest.raises(PluginLoadError, match=r"'wrong' .* yield a click command"):
@@ -410,6 +480,17 @@ def test_an_unknown_provider_is_answered_with_what_is_installed() -> None:
         found.channel("email", "sns")
 
 
+def test_a_misspelt_provider_is_answered_with_those_of_the_channel() -> None:
+    found = carriers(("*", "console"), ("email", "smtp"), ("email", "ses"), ("x", "y"))
+
+    with pytest.raises(UnknownChannel) as caught:
+        found.channel("email", "sess")
+
+    assert str(caught.value).endswith(
+        "installed: 'console', 'ses', 'smtp'. Did you mean 'ses'?"
+    )
+
+
 def test_an_unknown_action_is_answered_with_what_is_installed() -> None:
     found = registry(some=Actions(Do("voucher"), Do("claim")))
 
@@ -444,6 +525,7 @@ def test_hook_calls_are_printed_on_request(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().err == (
         "console: journeykit_channels()\nfile: journeykit_channels()\n"
         "claim: journeykit_actions()\n"
+        "jinja: journeykit_template_engines()\n"
     )
 
 
@@ -478,7 +560,7 @@ def test_loading_what_is_built_in_loads_neither_pydantic_nor_click() -> None:
     program = (
         "import sys; from journeykit.plugins import Registry, plugin_manager; "
         "Registry.from_plugins(plugin_manager()); "
-        "print({'click', 'msgspec', 'pydantic'} & sys.modules.keys())"
+        "print({'click', 'jinja2', 'pydantic'} & sys.modules.keys())"
     )
 
     done = subprocess.run(

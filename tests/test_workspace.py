@@ -23,6 +23,7 @@ from journeykit.channels import (
 )
 from journeykit.errors import Source
 from journeykit.hookspecs import hookimpl
+from journeykit.links import LinkSettings
 from journeykit.model.definition import source_of
 from journeykit.plugins import Registry, plugin_manager
 from journeykit.workspace import Workspace
@@ -177,6 +178,45 @@ def test_settings_say_name_zone_and_states() -> None:
     assert shop.states == {"cart": "paused"}
 
 
+def test_settings_say_how_messages_are_made_and_who_tries_them() -> None:
+    settings = """
+[content]
+engine = "liquid"
+locale = "de"
+
+[links]
+url = "https://post.example.com"
+secret = "$LINK_SECRET"
+track = true
+
+[seeds]
+email = ["me@example.com"]
+"""
+
+    shop = Workspace.load(write(FILES | {"journeykit.toml": settings}))
+
+    assert (shop.library().engine, shop.library().locale) == ("liquid", "de")
+    assert shop.links == LinkSettings(
+        url="https://post.example.com", secret="$LINK_SECRET", track=True
+    )
+    assert shop.seeds == {"email": ["me@example.com"]}
+
+
+def test_seeds_of_a_channel_that_nobody_carries_are_an_error() -> None:
+    settings = '[channels]\nemail = "console"\n[seeds]\nemial = ["me@example.com"]\n'
+    shop = Workspace.load(write(FILES | {"journeykit.toml": settings}))
+
+    [found] = [
+        one
+        for one in shop.check(Registry.from_plugins(plugin_manager()))
+        if one.message.startswith("seeds")
+    ]
+
+    assert found.level == "error"
+    assert "seeds.emial: nobody carries channel 'emial'" in found.message
+    assert found.source == Source("shop/journeykit.toml", 4)
+
+
 def test_two_workspaces_may_have_files_of_one_name() -> None:
     other = CART.replace('"cart"', '"other"')
 
@@ -265,6 +305,32 @@ def test_a_python_file_that_fails_is_named_with_its_line(
         ("[settings]\nfile = 5", "journeykit.toml:2: settings.file: is a table; write"),
         ('name = "a"\nchannels.email = 4', "journeykit.toml:2: channels.email: is"),
         ('[channels]\nx = "y"\n\n[stats]', "journeykit.toml:4: 'stats' is not a key"),
+        (
+            '[content]\nengin = "jinja"',
+            "journeykit.toml:2: content.engin: is not a key; did you mean 'engine'?",
+        ),
+        (
+            '[content]\nlocale = "german!"',
+            "journeykit.toml:2: content.locale: 'german!' is no locale",
+        ),
+        ("[content]\nengine = 5", "journeykit.toml:2: content.engine: is text, not 5"),
+        (
+            '[links]\nurl = "https://x.example"',
+            "journeykit.toml:1: links.secret: is missing",
+        ),
+        (
+            '[links]\nsecret = "$S"\nurl = "https://x.example"\ntrak = true',
+            "journeykit.toml:4: links.trak: there is no such key; did you mean 'track'?",
+        ),
+        ("links = 5", "journeykit.toml:1: links: is a table; write [links]"),
+        (
+            '[seeds]\nemail = "me@example.com"',
+            "journeykit.toml:2: seeds.email: is a list of addresses",
+        ),
+        (
+            '[seeds]\nemail = ["me@example.com", ""]',
+            "journeykit.toml:2: seeds.email: is a list of addresses",
+        ),
     ],
 )
 def test_settings_are_strict(text: str, problem: str) -> None:
@@ -346,7 +412,7 @@ def test_check_knows_the_channels_of_plugins_and_of_the_settings() -> None:
         (
             "[settings.nobody]\nx = 1",
             1,
-            "settings.nobody: there is no such provider or action",
+            "settings.nobody: there is no such provider, action or guard",
         ),
         (
             '[channels]\nemail = "file"\n[settings.file]\npfad = "x"',
@@ -630,7 +696,11 @@ def test_an_action_that_no_journey_calls_is_there_if_it_is_set_up() -> None:
     ("settings", "line", "problem"),
     [
         ("", 1, "settings.greet.word: Field required"),
-        ("[settings.greet]\nwrod = 'Hello'", 1, "settings.greet.word: Field required"),
+        (
+            "[settings.greet]\nwrod = 'Hello'",
+            2,
+            "settings.greet.wrod: Unexpected keyword argument; did you mean 'word'?",
+        ),
         (
             "[settings.greet]\nword = 'Hello'\nx = 1",
             3,

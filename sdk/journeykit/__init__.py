@@ -50,8 +50,10 @@ if TYPE_CHECKING:
     )
     from journeykit.engine.trace import TraceEntry as TraceEntry
     from journeykit.errors import (
+        ContentError as ContentError,
         DamagedDocument as DamagedDocument,
         DefinitionError as DefinitionError,
+        ForgedCallback as ForgedCallback,
         IllegalTransition as IllegalTransition,
         InputError as InputError,
         InvalidCondition as InvalidCondition,
@@ -160,10 +162,10 @@ _PLACES = {
     "engine.stimuli": "Enroll Remove Returned Stimulus WakeUp",
     "engine.trace": "TraceEntry",
     "errors": (
-        "DamagedDocument DefinitionError IllegalTransition InputError "
-        "InvalidCondition InvalidJourney JourneyKitError NewerStore PluginConflict "
-        "PluginError PluginLoadError StaleCatalog StaleCustomer StoreBusy StoreError "
-        "StoreFull UnknownAction UnknownChannel UnknownStep"
+        "ContentError DamagedDocument DefinitionError ForgedCallback IllegalTransition "
+        "InputError InvalidCondition InvalidJourney JourneyKitError NewerStore "
+        "PluginConflict PluginError PluginLoadError StaleCatalog StaleCustomer "
+        "StoreBusy StoreError StoreFull UnknownAction UnknownChannel UnknownStep"
     ),
     "happened": "Delivered Reacted",
     "hookspecs": "hookimpl",

@@ -1,4 +1,4 @@
-"""Who carries the channels and does the actions, set up as the operator says.
+"""Who carries the channels, does the actions and guards, set up as the operator says.
 
 A workspace finds out by itself; a function reads it from its bundle's manifest.
 """
@@ -13,9 +13,12 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
+
 from journeykit.channels import Action, Channel
 from journeykit.engine.guards import ChannelRules
-from journeykit.errors import UnknownAction, UnknownChannel
+from journeykit.errors import InputError, UnknownAction, UnknownChannel
+from journeykit.guarding import Guard
 from journeykit.manifest import Manifest
 from journeykit.plugins import Registry
 
@@ -39,6 +42,7 @@ def set_up(
 
     Raises:
         InputError: The settings are not what it allows.
+        PluginLoadError: There is no class where it says that its settings are.
     """
     own = item.configured(settings.get(name, {}))
     if item.Settings is not None:  # else it is the installed one itself
@@ -46,15 +50,40 @@ def set_up(
     return own
 
 
-def rules_from(manifest: Manifest, registry: Registry) -> dict[str, ChannelRules]:
-    """Return what deciding needs of each channel: how it finds an address.
+def rules_of(channel: Channel) -> ChannelRules:
+    """Return what deciding needs of a channel: how it finds an address, and its rule.
 
-    Settings play no part in that, so they are not even read.
+    Settings play no part in that.
     """
-    return {
-        name: ChannelRules(channel.address, channel.normalize)
-        for name, channel in _carried(manifest, registry)
-    }
+    # To ask a rule takes more time than all guards; most channels have none of their own.
+    inherited = getattr(channel.rule, "__func__", None) is Channel.rule
+    own = None if inherited else channel.rule
+    return ChannelRules(channel.address, channel.normalize, own)
+
+
+def rules_from(manifest: Manifest, registry: Registry) -> dict[str, ChannelRules]:
+    """Return what deciding needs of each channel of a bundle; no settings are read."""
+    return {name: rules_of(channel) for name, channel in _carried(manifest, registry)}
+
+
+def guards_from(manifest: Manifest, registry: Registry) -> dict[str, Guard]:
+    """Return the guards of a bundle, set up.
+
+    Raises:
+        InputError: One isn't loaded, so that nobody would be kept back; or its settings
+            are not what it allows.
+    """
+    guards: dict[str, Guard] = {}
+    for name in manifest.guards:
+        if name not in registry.guards:
+            raise InputError(
+                f"guard {name!r} is not loaded, and without it nothing is decided; "
+                "build the bundle again",
+                place="manifest: guards",
+            )
+        settings = manifest.settings.get(name, {})
+        guards[name] = registry.guards[name].configured(settings)
+    return guards
 
 
 def channels_from(
@@ -100,6 +129,10 @@ def _carried(manifest: Manifest, registry: Registry) -> Iterator[tuple[str, Chan
 
 def _placed_at(folder: Path, settings: Any) -> Any:
     """The settings, with their relative paths beginning at the folder."""
+    if isinstance(settings, msgspec.Struct):
+        own = {name: getattr(settings, name) for name in settings.__struct_fields__}
+        moved = {name: folder / p for name, p in own.items() if isinstance(p, Path)}
+        return msgspec.structs.replace(settings, **moved)
     # Of pydantic only if it is loaded: settings that are its model have loaded it.
     pydantic = sys.modules.get("pydantic")
     is_model = pydantic is not None and isinstance(settings, pydantic.BaseModel)

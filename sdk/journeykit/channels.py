@@ -15,15 +15,31 @@ nothing of journeys being decided: the engine never imports this module.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Literal, Protocol, Self, TypeAlias, TypeVar
+from importlib import import_module
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Literal,
+    Protocol,
+    Self,
+    TypeAlias,
+    TypeVar,
+)
 
-from journeykit.errors import InputError
+from journeykit.errors import InputError, PluginLoadError
+
+if TYPE_CHECKING:  # listing what is installed, as `--help` does, loads no msgspec
+    import msgspec
+
+    from journeykit.engine.asked import Asked, Refused
 
 ANY = "*"
 """The name of a channel that carries whatever channel a journey names."""
@@ -88,6 +104,10 @@ class Rejected:
 
     delivery_id: str
     reason: str
+    says: Literal["", "hard_bounce", "unsubscribed"] = ""
+    """What it says of the recipient, if anything: `hard_bounce` where nothing will ever
+    arrive at the address; `unsubscribed` where they have told the provider or carrier to
+    let no message of this channel through, whatever it is for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +150,15 @@ class Report:
     """What a provider says about a message.
 
     Attributes:
-        delivery_id: Which message.
+        delivery_id: Which message; empty where the provider doesn't say it.
         name: What happened: `message.delivered`, `message.bounced`, …
         id: The provider's id of this report; the same again is the same report.
         occurred_at: The aware instant when it happened.
         properties: What else is known: JSON values.
+        provider_id: Where there is no `delivery_id`: the provider's id of the message, as
+            its receipt had it.
+        address: Where there is neither, as with a message that somebody wrote to us: who
+            it is from. It is about everybody who was written to at that address.
     """
 
     delivery_id: str
@@ -142,10 +166,34 @@ class Report:
     id: str
     occurred_at: datetime
     properties: Mapping[str, object] = field(default_factory=dict)
+    provider_id: str = ""
+    address: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a naive instant, which would be read in the machine's zone."""
         _check_aware("occurred_at", self.occurred_at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What a template came to for one message; the medium has not looked at it yet.
+
+    Attributes:
+        parts: Rendered text by the ending of its file: `html`, `txt`, `json`.
+        settings: The front matter, rendered: `subject`, `from`, `reply_to`, …
+        links: Signed addresses for this message alone, by what they are for:
+            `unsubscribe`, `preferences`; empty where no links are set up.
+        locale: The locale that the text is written in, such as `de-CH`; empty if not known.
+        direction: `ltr` or `rtl`.
+        warnings: What an author should know, such as that it is long.
+    """
+
+    parts: Mapping[str, str]
+    settings: Mapping[str, object] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+    locale: str = ""
+    direction: Literal["ltr", "rtl"] = "ltr"
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +214,10 @@ class Message:
         purpose: `marketing` or `transactional`.
         topic: What the customer can unsubscribe from, if the step has a topic.
         test: Whether this is test traffic, which must not reach a real person.
+        locale: The customer's, such as `de-CH`; empty if not known.
+        zone: The customer's time zone as of the decision; empty if not known.
+        content: What the template came to; None for a channel without a `medium`.
+        body: What `Channel.render` made of it: what the provider gets.
     """
 
     delivery_id: str
@@ -180,6 +232,10 @@ class Message:
     purpose: str
     topic: str | None = None
     test: bool = False
+    locale: str = ""
+    zone: str = ""
+    content: Content | None = None
+    body: Any = None
 
     def __post_init__(self) -> None:
         """Refuse a naive instant, which would be read in the machine's zone."""
@@ -202,12 +258,18 @@ class Capabilities:
             so that an uncertain one can simply be sent again.
         on_uncertain: What becomes of an uncertain message where the provider is not
             idempotent: `hold` it, or `resend` it and risk that it arrives twice.
+        daily_quota: The most messages in any 24 hours; None: as many as come.
+        reports_by: How callbacks name what they are about where it is not our delivery
+            id: by the provider's own id (`provider_id`), and by the `address` of somebody
+            who wrote to us. What they need to be understood is kept for these only.
     """
 
     batch_size: int = 1
     rate: float | None = None
     idempotent: bool = False
     on_uncertain: Literal["hold", "resend"] = "hold"
+    daily_quota: int | None = None
+    reports_by: frozenset[Literal["provider_id", "address"]] = frozenset()
 
     def __post_init__(self) -> None:
         """Refuse limits under which nothing could ever be sent."""
@@ -215,38 +277,165 @@ class Capabilities:
             raise ValueError(f"batch_size={self.batch_size} must be at least 1")
         if self.rate is not None and self.rate <= 0:
             raise ValueError(f"rate={self.rate} must be more than 0, or None")
+        if self.daily_quota is not None and self.daily_quota < 1:
+            raise ValueError(
+                f"daily_quota={self.daily_quota} must be at least 1, or None"
+            )
 
 
 class _Configurable(Protocol):
-    """What has settings: a channel or an action."""
+    """What has settings: a channel, an action or a guard."""
 
-    Settings: ClassVar[type[Any] | None]
+    Settings: ClassVar[type[Any] | str | None]
     settings: Any
 
 
 Configurable = TypeVar("Configurable", bound=_Configurable)
 
 
-def _configured(
+def configured(
     item: Configurable, place: str, settings: Mapping[str, object]
 ) -> Configurable:
-    if item.Settings is None:
+    """Return a copy of what has settings, with these.
+
+    Raises:
+        InputError: They are not what its `Settings` allows.
+        PluginLoadError: `Settings` is a text that names nothing.
+    """
+    kind = settings_of(item)
+    if kind is None:
         if settings:
             raise InputError(
                 "there is nothing to set", place=f"{place}.{min(settings)}"
             )
         return item
-    # Imported here because listing channels must not cost loading pydantic.
+    # Imported here because listing channels must not cost loading either.
+    import msgspec
+
+    if issubclass(kind, msgspec.Struct):
+        return _with_struct(item, kind, place, settings)
     from pydantic import TypeAdapter, ValidationError
 
-    configured = copy(item)
+    own = copy(item)
     try:
-        configured.settings = TypeAdapter(item.Settings).validate_python(settings)
+        own.settings = TypeAdapter(kind).validate_python(settings)
     except ValidationError as err:
-        first = err.errors()[0]
+        # A key that isn't there comes first: what it was meant for is missing, too.
+        errors = sorted(err.errors(), key=lambda each: each["type"] not in _NO_SUCH)
+        first = errors[0]
         where = ".".join([place, *map(str, first["loc"])])
-        raise InputError(first["msg"], place=where) from err
-    return configured
+        message = first["msg"].removeprefix("Value error, ")
+        if first["type"] in _NO_SUCH and len(first["loc"]) == 1:
+            message += _meant(str(first["loc"][0]), kind)
+        raise InputError(message, place=where) from err
+    return own
+
+
+# Of pydantic: in a model, and in a dataclass.
+_NO_SUCH = ("extra_forbidden", "unexpected_keyword_argument")
+
+
+def _meant(name: str, kind: type) -> str:
+    """What somebody may have meant by a setting that there isn't."""
+    from difflib import get_close_matches
+
+    fields = getattr(kind, "model_fields", None) or getattr(
+        kind, "__dataclass_fields__", {}
+    )
+    close = get_close_matches(name, [*fields], 1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def settings_of(item: _Configurable | type[_Configurable]) -> type[Any] | None:
+    """Return the class of a plugin's settings, loaded by now; None: nothing to set.
+
+    Raises:
+        PluginLoadError: `Settings` is a text that names nothing.
+    """
+    named = item.Settings
+    if not isinstance(named, str):
+        return named
+    owner = item if isinstance(item, type) else type(item)
+    module, _, name = named.partition(":")
+    try:
+        found = getattr(import_module(module), name)
+        if not isinstance(found, type):
+            raise TypeError("that is no class")
+    except Exception as err:  # whatever a stranger's module may raise
+        cause = " ".join(str(err).split())
+        raise PluginLoadError(
+            f"{owner.__module__}.{owner.__qualname__}.Settings names {named!r}, which "
+            f"can't be loaded: {type(err).__name__}: {cause}; write 'module:Class'"
+        ) from err
+    return found
+
+
+_in_struct = re.compile(r"^(?P<what>.+?)(?: - at `\$\.(?P<where>[^`]+)`)?$", re.DOTALL)
+
+
+def _with_struct(
+    item: Configurable,
+    kind: type[msgspec.Struct],
+    place: str,
+    settings: Mapping[str, object],
+) -> Configurable:
+    """The same where `Settings` is a msgspec Struct, which loads no pydantic."""
+    import msgspec
+
+    own = copy(item)
+    known = {field.encode_name for field in msgspec.structs.fields(kind)}
+    for name in sorted(settings.keys() - known):
+        there = ", ".join(sorted(known))
+        raise InputError(
+            f"there is no such setting; there are {there}", place=f"{place}.{name}"
+        )
+    try:
+        own.settings = msgspec.convert(dict(settings), kind, dec_hook=_of_text)
+    except msgspec.ValidationError as err:
+        said = _in_struct.match(str(err))
+        what, at = (said["what"], said["where"]) if said else (str(err), None)
+        where = f"{place}.{at}" if at else place
+        raise InputError(what, place=where) from err
+    return own
+
+
+def _of_text(kind: type, value: object) -> object:
+    """What is made of one text, such as a Path or a Secret."""
+    if not isinstance(value, str):
+        raise ValueError(f"Expected `str`, got `{type(value).__name__}`")  # noqa: TRY004 - msgspec adds the place
+    return kind(value)
+
+
+class NoticeBoard(Protocol):
+    """Where an in-app channel leaves its messages; the store keeps it."""
+
+    def post(self, notices: Sequence[Notice]) -> None:
+        """Keep notices; one of an id that is there already changes nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A message in a customer's in-app inbox.
+
+    Attributes:
+        id: The delivery's id.
+        customer: Whose.
+        at: The aware instant when it was left there.
+        body: What the app shows: JSON values.
+        expires_at: The aware instant from which on it is not shown; None: shown for as
+            long as the inbox keeps it.
+        read_at: When it was first read; None: not yet.
+        dismissed_at: When it was put away; None: not yet.
+    """
+
+    id: str
+    customer: str
+    at: datetime
+    body: Mapping[str, object]
+    expires_at: datetime | None = None
+    read_at: datetime | None = None
+    dismissed_at: datetime | None = None
 
 
 class Channel(ABC):
@@ -261,16 +450,22 @@ class Channel(ABC):
         address_attribute: The profile attribute that holds the address; None: the
             customer's id is the address.
         capabilities: What the provider can do.
-        Settings: A pydantic model or a dataclass for what an operator may set; None:
-            there is nothing to set.
+        medium: Whose templates its messages are made of: `email`, `sms`, `push`, …; empty:
+            it takes the template's name and the variables as they are.
+        Settings: A pydantic model, a dataclass or a msgspec Struct for what an operator
+            may set, or where it is: `"journeykit_shout.settings:ShoutSettings"` is loaded
+            when it is needed; None: there is nothing to set.
         settings: An instance of `Settings`, once there is one.
+        board: Where in-app messages are left; set before `send` is called.
     """
 
     name: str
     provider: str = ""
     address_attribute: str | None = None
+    medium: str = ""
+    board: NoticeBoard | None = None
     capabilities: Capabilities = Capabilities()
-    Settings: ClassVar[type[Any] | None] = None
+    Settings: ClassVar[type[Any] | str | None] = None
     settings: Any = None
 
     def address(self, profile: Mapping[str, object], customer_id: str) -> str | None:
@@ -293,6 +488,44 @@ class Channel(ABC):
         # A customer's id is opaque: A1 and a1 may be two people.
         return address if self.address_attribute is None else address.casefold()
 
+    def facts(self, templates: Mapping[str, Mapping[str, object]]) -> Mapping[str, Any]:
+        """Return what `rule` needs to know of the templates of this medium.
+
+        It is asked when a workspace is published, and kept with the catalog, so it must be
+        small JSON. By default there is nothing to know.
+
+        Args:
+            templates: By the template's name: its front matter, before rendering; of a
+                template whose file is JSON, the document (if it is one before rendering).
+        """
+        return {}
+
+    def rule(self, asked: Asked) -> Refused | None:
+        """Return why the channel's own rule refuses a message; None: it does not.
+
+        It is called while deciding, after consent and address, so it must be pure. An
+        example: WhatsApp takes free text only within 24 hours of the customer's last word.
+        """
+        return None
+
+    def render(self, message: Message) -> Message:
+        """Return the message with the `body` that the medium makes of its `content`.
+
+        Pure: whoever previews a message calls it as well. By default nothing is done.
+
+        Raises:
+            ContentError: It can't be sent so: too long, or something is missing.
+        """
+        return message
+
+    def handshake(self, callback: Callback) -> str | None:
+        """Return what to answer a provider that asks whether the address is ours.
+
+        Some ask before they call back (Meta's `hub.challenge`). None: it is no such
+        question, or not from the provider.
+        """
+        return None
+
     def configured(self, settings: Mapping[str, object]) -> Self:
         """Return a copy of this channel that has these settings.
 
@@ -300,7 +533,7 @@ class Channel(ABC):
             InputError: The settings are not what `Settings` allows; the place is the
                 provider's name and the field.
         """
-        return _configured(self, self.provider or self.name, settings)
+        return configured(self, self.provider or self.name, settings)
 
     def mock(self) -> Channel:
         """Return what carries test traffic and dry runs instead: it reaches nobody.
@@ -315,7 +548,8 @@ class Channel(ABC):
         """Hand the messages to the provider and return one receipt each.
 
         Raise only when the provider is out of reach. Nobody knows then which of
-        these messages it took, so all of them count as uncertain.
+        these messages it took, so all of them count as uncertain. What `Secret.reveal`
+        raises may pass: without its secret nothing was sent, and all are tried again.
         """
 
     def feedback(self, callback: Callback) -> Sequence[Report]:
@@ -338,6 +572,8 @@ class _Mock(Channel):
     def __init__(self, channel: Channel) -> None:
         self.name = channel.name
         self.provider = f"{channel.provider or channel.name} (mock)"
+        self.medium = channel.medium
+        self.render = channel.render  # type: ignore[method-assign]  # what it would check
         self.capabilities = replace(channel.capabilities, idempotent=True)
 
     def send(self, messages: Sequence[Message]) -> Sequence[Receipt]:
@@ -414,8 +650,9 @@ class Action(ABC):
         name: What journeys call it.
         batch_size: The most calls that one `run` takes.
         rate: The most calls in a second; None: as many as come.
-        Settings: A pydantic model or a dataclass for what an operator may set; None:
-            there is nothing to set.
+        Settings: A pydantic model, a dataclass or a msgspec Struct for what an operator
+            may set, or where it is: `"journeykit_shout.settings:ShoutSettings"` is loaded
+            when it is needed; None: there is nothing to set.
         settings: An instance of `Settings`, once there is one.
         claims: What must be exact across customers; set before `run` is called.
     """
@@ -423,7 +660,7 @@ class Action(ABC):
     name: str
     batch_size: int = 1
     rate: float | None = None
-    Settings: ClassVar[type[Any] | None] = None
+    Settings: ClassVar[type[Any] | str | None] = None
     settings: Any = None
     claims: ClaimPlaces | None = None
 
@@ -434,7 +671,7 @@ class Action(ABC):
             InputError: The settings are not what `Settings` allows; the place is the
                 action's name and the field.
         """
-        return _configured(self, self.name, settings)
+        return configured(self, self.name, settings)
 
     def mock(self) -> Self | None:
         """Return what runs instead for test traffic: it must change nothing real.

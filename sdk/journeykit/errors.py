@@ -11,6 +11,8 @@
     │   ├── PluginConflict
     │   └── PluginLoadError
     ├── InputError                 what came in at a door: names the field and the place
+    │   └── ForgedCallback         a callback that isn't from whom it says it is
+    ├── ContentError               what a template came to can't be sent; the words say why
     ├── IllegalTransition          a status and a stimulus that can't meet; nothing changed
     ├── StaleCatalog               a newer catalog is there; load that one
     ├── StaleCustomer              optimistic lock lost; always retryable
@@ -143,6 +145,31 @@ class InputError(JourneyKitError):
         super().__init__(f"{place}: {message}" if place else message)
         self.message = message
         self.place = place
+
+
+class ForgedCallback(InputError):
+    """A callback that isn't signed by the provider, or was signed too long ago."""
+
+
+class ContentError(JourneyKitError):
+    """What a template came to can't be sent: something is missing, or it is too long.
+
+    The message has nothing of what was to be sent, so that it may stand in logs.
+
+    Attributes:
+        message: What is wrong and the way out, without the place.
+        source: File and line of the template, where known. A template engine, which is
+            given no files, leaves the file empty, or says which layout or partial it is.
+    """
+
+    def __init__(self, message: str, *, source: Source | None = None) -> None:
+        """Keep message and place apart, and print them together."""
+        place = ""
+        if source is not None:
+            place = f"{source}: " if source.file else f"line {source.line}: "
+        super().__init__(f"{place}{message}")
+        self.message = message
+        self.source = source
 
 
 class IllegalTransition(JourneyKitError):

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING
 import pluggy
 
 from journeykit.channels import Action, Channel
+from journeykit.content.engine import TemplateEngine
 from journeykit.happened import Delivered, Reacted
 
-if TYPE_CHECKING:  # a runtime that has no command line need not load click
+if TYPE_CHECKING:  # whoever has no command line and no guards loads neither
     import click
+
+    from journeykit.guarding import Guard
 
 PROJECT = "journeykit"
 """pluggy's project name, the entry points' group and the hooks' prefix."""
@@ -72,6 +75,77 @@ def journeykit_actions() -> Iterable[Action]:
     @hookimpl
     def journeykit_actions() -> Iterable[Action]:
         yield Greet()
+    ```
+    """
+    yield from ()
+
+
+@hookspec
+def journeykit_guards() -> Iterable[Guard]:
+    """Yield rules about which messages may go; called once, at the start.
+
+    They are asked in the order of their names, after consent, address and the channel's
+    own rule, and before caps and quiet hours. Those are asked that `guards` in `journeykit.toml` names.
+
+    ```python
+    from collections.abc import Iterable
+    from zoneinfo import ZoneInfo
+
+    from journeykit.guarding import Asked, Guard, Refused
+    from journeykit.hookspecs import hookimpl
+
+
+    class NoSundays(Guard):
+        name = "no-sundays"
+
+        def ask(self, asked: Asked) -> Refused | None:
+            local = asked.now.astimezone(ZoneInfo(asked.zone))
+            return Refused("no Sundays") if local.weekday() == 6 else None
+
+
+    @hookimpl
+    def journeykit_guards() -> Iterable[Guard]:
+        yield NoSundays()
+    ```
+    """
+    yield from ()
+
+
+@hookspec
+def journeykit_template_engines() -> Iterable[TemplateEngine]:
+    """Yield what renders templates; called once, at the start.
+
+    ```python
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+    from string import Template
+
+    from journeykit.content.engine import LIMITS, Limits, Load, TemplateEngine
+    from journeykit.hookspecs import hookimpl
+
+
+    class Dollars(TemplateEngine):
+        name = "dollars"
+
+        def variables(self, source: str, *, load: Load) -> frozenset[str]:
+            return frozenset(Template(source).get_identifiers())
+
+        def render(
+            self,
+            source: str,
+            variables: Mapping[str, object],
+            *,
+            load: Load,
+            escape: bool,
+            at: datetime,
+            limits: Limits = LIMITS,
+        ) -> str:
+            return Template(source).substitute(variables)
+
+
+    @hookimpl
+    def journeykit_template_engines() -> Iterable[TemplateEngine]:
+        yield Dollars()
     ```
     """
     yield from ()

@@ -14,6 +14,7 @@ from typing import Any, Self
 import msgspec
 
 from journeykit.errors import InputError
+from journeykit.links import LinkSettings
 
 SCHEMA = 1
 """The number of the manifest's form; one more with each that older releases misread."""
@@ -51,6 +52,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         actions: The actions that can be run.
         settings: What is set for a provider or an action, by its name.
         loggable: Fields whose values the decision log may hold.
+        links: The links in messages, and the pages behind them.
+        seeds: Addresses that test traffic really goes to, by channel.
+        guards: The guards of plugins that are asked, by name.
         schema: The number of this form.
     """
 
@@ -61,6 +65,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     actions: tuple[str, ...] = ()
     settings: Mapping[str, Mapping[str, Any]] = {}
     loggable: tuple[str, ...] = ()
+    links: LinkSettings = LinkSettings()
+    seeds: Mapping[str, tuple[str, ...]] = {}
+    guards: tuple[str, ...] = ()
     schema: int = SCHEMA
 
     @classmethod

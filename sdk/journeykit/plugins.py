@@ -31,6 +31,7 @@ import pluggy
 
 from journeykit import hookspecs
 from journeykit.channels import ANY, Action, Channel
+from journeykit.content.engine import TemplateEngine
 from journeykit.errors import (
     DefinitionError,
     PluginConflict,
@@ -44,7 +45,9 @@ from journeykit.observers import AFTER_DELIVERY, AFTER_REACTION, Observer, Obser
 if TYPE_CHECKING:  # a runtime that has no command line need not load click
     import click
 
-    from journeykit.manifest import Manifest  # nor msgspec, if all it does is look
+    # Nor msgspec, if all it does is look.
+    from journeykit.guarding import Guard
+    from journeykit.manifest import Manifest
 
 # Named, not imported: built-ins stand above this module and are found, like others.
 BUILT_IN = tuple(
@@ -53,6 +56,7 @@ BUILT_IN = tuple(
         "claim": "claim",
         "console": "console",
         "file": "file",
+        "jinja": "jinja",
         "metrics": "metrics:Metrics",
     }.items()
 )
@@ -318,6 +322,8 @@ class Registry:
     Attributes:
         channels: By the channel's name and the provider's.
         actions: By name.
+        guards: By name.
+        engines: What renders templates, by name.
         commands: For the command line, by name.
         observers: Whoever wants to know what happened.
         plugins: What is loaded: the built-in ones, then the others by name.
@@ -325,6 +331,8 @@ class Registry:
 
     channels: Mapping[tuple[str, str], Channel]
     actions: Mapping[str, Action]
+    guards: Mapping[str, Guard]
+    engines: Mapping[str, TemplateEngine]
     commands: Mapping[str, click.Command]
     observers: Observers
     plugins: Sequence[PluginInfo]
@@ -339,15 +347,19 @@ class Registry:
         """
         channels = _collect(manager, "journeykit_channels", _read_channel)
         actions = _collect(manager, "journeykit_actions", _read_action)
+        guards = _collect(manager, "journeykit_guards", _read_guard)
+        engines = _collect(manager, "journeykit_template_engines", _read_engine)
         commands = _collect(manager, "journeykit_cli", _read_command)
         labels = [
             (found.plugin, found.label)
-            for kind in (channels, actions, commands)
+            for kind in (channels, actions, guards, engines, commands)
             for found in kind.values()
         ]
         return cls(
             channels=_values(channels),
             actions=_values(actions),
+            guards=_values(guards),
+            engines=_values(engines),
             commands=_values(commands),
             observers=Observers(
                 reactions=[*manager.observers(AFTER_REACTION)],
@@ -406,9 +418,12 @@ class Registry:
             for key in ((name, provider), (ANY, provider)):
                 if key in self.channels:
                     return self.channels[key]
+            able = sorted({who for on, who in self.channels if on in (name, ANY)})
+            close = get_close_matches(provider, able, 1)
+            meant = f" Did you mean {close[0]!r}?" if close else ""
             raise UnknownChannel(
                 f"no installed plugin provides channel {name!r} by provider "
-                f"{provider!r}; installed: {self._installed()}"
+                f"{provider!r}; installed: {_quoted(able)}.{meant}"
             )
         providers = [who for carried, who in self.channels if carried == name]
         if len(providers) > 1:
@@ -497,6 +512,24 @@ def _read_action(item: object) -> tuple[str, str, Action]:
     if not getattr(item, "name", ""):
         raise TypeError("give it a `name`, by which journeys call it")
     return item.name, f"action {item.name}", item
+
+
+def _read_guard(item: object) -> tuple[str, str, Guard]:
+    from journeykit.guarding import Guard  # whoever yields a guard has loaded it
+
+    if not isinstance(item, Guard):
+        raise TypeError("yield an instance of a subclass of Guard")
+    if not getattr(item, "name", ""):
+        raise TypeError("give it a `name`, for the trace and the settings")
+    return item.name, f"guard {item.name}", item
+
+
+def _read_engine(item: object) -> tuple[str, str, TemplateEngine]:
+    if not isinstance(item, TemplateEngine):
+        raise TypeError("yield an instance of a subclass of TemplateEngine")
+    if not getattr(item, "name", ""):
+        raise TypeError("give it a `name`, for front matter and the settings")
+    return item.name, f"template engine {item.name}", item
 
 
 def _read_command(item: object) -> tuple[str, str, click.Command]:

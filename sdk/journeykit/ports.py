@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from journeykit.channels import Notice
 from journeykit.engine.commands import Command
 from journeykit.engine.customer import Customer
 from journeykit.engine.stimuli import Stimulus
@@ -154,6 +155,13 @@ Outcome = Literal["sent", "failed", "uncertain", "returned", "again"]
 """What came of a task. All but `again` are final; `returned` went back to the customer."""
 
 
+SAME_ADDRESS = "same_address"
+"""Why a message failed that somebody else of its address has got instead."""
+
+UNCOUNTED = frozenset({SAME_ADDRESS})
+"""Reasons of failures that say nothing against a journey: no breaker counts them."""
+
+
 class Settled(msgspec.Struct, frozen=True):
     """What came of a task.
 
@@ -165,6 +173,7 @@ class Settled(msgspec.Struct, frozen=True):
         reason: Why it was not sent, as a word or in words.
         provider_id: The provider's own id of a message.
         reserved: For `again`: whether it keeps its slot of the pace.
+        address: See `Delivery.address`.
     """
 
     id: int
@@ -174,6 +183,7 @@ class Settled(msgspec.Struct, frozen=True):
     reason: str = ""
     provider_id: str = ""
     reserved: bool = False
+    address: str = ""
 
 
 class Outbox(Protocol):
@@ -184,11 +194,16 @@ class Outbox(Protocol):
         ...
 
     def settle(
-        self, settled: Sequence[Settled], *, reports: Sequence[Stimulus] = ()
+        self,
+        settled: Sequence[Settled],
+        *,
+        reports: Sequence[Stimulus] = (),
+        references: Sequence[Reference] = (),
     ) -> None:
         """Write down what came of tasks, and put reports into the inbox, all or nothing.
 
-        A final outcome is kept as a `Delivery` for 30 days, and counted for its journey.
+        A final outcome is kept as a `Delivery` for 30 days, and counted for its journey,
+        but for `UNCOUNTED`. References are kept with it, as by `References.refer`.
         """
         ...
 
@@ -214,6 +229,9 @@ class Delivery(msgspec.Struct, frozen=True):
         reason: Why it was not sent.
         provider_id: The provider's own id.
         test: Whether it is test traffic.
+        address: `ids.address_key` of where a message went: a report is about that address,
+            wherever the profile says that the customer is by then. Empty: of a call, or
+            not kept yet.
     """
 
     id: str
@@ -229,6 +247,7 @@ class Delivery(msgspec.Struct, frozen=True):
     reason: str = ""
     provider_id: str = ""
     test: bool = False
+    address: str = ""
 
 
 class Deliveries(Protocol):
@@ -255,6 +274,14 @@ class Claims(Protocol):
 
         Returns:
             The place, from 1; 0 if all are taken by others.
+        """
+        ...
+
+    def release(self, key: str, holder: str, *, since: int) -> None:
+        """Give back the place of a key that has one, so that another may have it.
+
+        Nothing happens if somebody else holds it, if more than one is taken, or if it was
+        claimed before `since`: whoever had it then had it for something else.
         """
         ...
 
@@ -291,6 +318,11 @@ class CatalogDocument(msgspec.Struct, frozen=True, omit_defaults=True):
             publish may take back; None: written before this was kept.
         relay: `unhealthy`: what was decided may not have been handed over for long, so
             customers keep their commands for more than the usual 25 hours. In AWS only.
+        content: The id of the templates that were published with it, see `Contents`;
+            empty: none were.
+        facts: What channels said about those templates, for their rules; by channel.
+        suppressions: The id of the addresses that nothing goes to, among `Contents`; empty:
+            there are none.
         schema: The shape of this document.
     """
 
@@ -305,6 +337,9 @@ class CatalogDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     note: str = ""
     by_workspace: list[str] | None = None
     relay: str = ""
+    content: str = ""
+    facts: dict[str, dict[str, Any]] = {}
+    suppressions: str = ""
     schema: int = 1
 
 
@@ -328,6 +363,68 @@ class Catalogs(Protocol):
 
         Raises:
             StaleCatalog: Somebody else has published in between; nothing is changed.
+        """
+        ...
+
+
+class Contents(Protocol):
+    """Published templates, each set under an id that is made of its bytes."""
+
+    def keep_content(self, id: str, content: bytes) -> None:
+        """Keep a set of templates; one that is there already stays."""
+        ...
+
+    def content(self, id: str) -> bytes | None:
+        """Return a set of templates; None: it is not there."""
+        ...
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """By which name other than ours somebody outside knows a delivery.
+
+    Attributes:
+        key: `ids.address_key` of channel and address, or `ids.provider_key` of channel and
+            provider's id.
+        customer: Whose delivery it was.
+        delivery_id: Which; of several to one customer under one key the latest.
+        at: When that was.
+    """
+
+    key: str
+    customer: str
+    delivery_id: str
+    at: int
+
+
+class References(Protocol):
+    """Who is meant when a provider names an address, or an id of its own."""
+
+    def refer(self, references: Sequence[Reference]) -> None:
+        """Keep references; of one key and customer the latest. They live 400 days."""
+        ...
+
+    def referred(self, keys: Sequence[str]) -> Mapping[str, Sequence[Reference]]:
+        """Return what is known by each key, latest first, 20 of a key at most."""
+        ...
+
+
+class Notices(Protocol):
+    """The customers' in-app inboxes; `journeykit.channels.NoticeBoard` is a part of it."""
+
+    def post(self, notices: Sequence[Notice]) -> None:
+        """Keep notices; one of an id that is there already changes nothing."""
+        ...
+
+    def notices(self, customer: str, *, limit: int) -> Sequence[Notice]:
+        """Return a customer's notices, latest first; they live 90 days."""
+        ...
+
+    def mark(
+        self, customer: str, id: str, *, read_at: int | None, dismissed_at: int | None
+    ) -> Notice | None:
+        """Note that one was read or dismissed, the first time each; return it after that.
+
+        None: there is no such notice.
         """
         ...
 
@@ -413,6 +510,9 @@ class Store(
     Claims,
     Slots,
     Catalogs,
+    Contents,
+    References,
+    Notices,
     DeadLetters,
     Journal,
     Jobs,

@@ -1,4 +1,4 @@
-"""HTTP for channels and actions: one POST, and what came of it.
+"""HTTP for channels and actions: one request, and what came of it.
 
     transport = Transport(timeout=15)
     outcome = transport.post("https://hooks.example.com/messages", b"{}")
@@ -110,8 +110,12 @@ def receipt_of(delivery_id: str, outcome: Outcome) -> Receipt:
             return Rejected(delivery_id, f"{_phrase(status)}: redirects, not followed")
         case Response(status) if _is_passing(status):
             return RetryAfter(delivery_id, retry_after(outcome))
-        case Response(status) if 400 <= status < 600:
+        case Response(status) if 400 <= status < 500 or status in _NEVER:
             return Rejected(delivery_id, _phrase(status))
+        case Response(status) if 500 <= status < 600:
+            # Whoever broke may have passed it on before, and so may a gateway that has
+            # waited in vain. It is asked again if the channel is idempotent.
+            return Uncertain(delivery_id, _phrase(status))
         case Response(status):
             return Uncertain(
                 delivery_id, f"{_phrase(status)}: no answer that HTTP knows"
@@ -141,10 +145,11 @@ def retry_after(response: Response) -> float:
 
 
 def _is_passing(status: int) -> bool:
-    """Whether the same request may work later."""
-    if 500 <= status < 600:
-        return status not in (501, 505)  # what a server can't do it won't have learned
-    return status in (408, 425, 429)
+    """Whether nothing was done, and the same request may work later."""
+    return status in (408, 425, 429, 503)
+
+
+_NEVER = (501, 505)  # what a server can't do it won't have learned
 
 
 def _phrase(status: int) -> str:
@@ -159,12 +164,12 @@ _Idle: TypeAlias = "dict[tuple[str, str, int], list[tuple[float, HTTPConnection]
 
 
 class Transport:
-    """Posts over connections that are kept and used again; from any thread.
+    """Asks over connections that are kept and used again; from any thread.
 
     Nothing is retried and no redirect is followed: both are the caller's business.
 
     Args:
-        timeout: The most seconds that one post takes, however slowly the answer comes;
+        timeout: The most seconds that one request takes, however slowly the answer comes;
             only resolving the name has the system's own limits.
         connect_timeout: The most seconds for reaching one address.
         network: Where requests may go.
@@ -211,6 +216,21 @@ class Transport:
         Raises:
             ValueError: A header can't be one.
         """
+        return self._asked("POST", url, body, headers)
+
+    def get(
+        self, url: str, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> Outcome:
+        """Fetch something small, such as a certificate, and return what came of it.
+
+        Raises:
+            ValueError: A header can't be one.
+        """
+        return self._asked("GET", url, None, headers)
+
+    def _asked(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> Outcome:
         deadline = monotonic() + self.timeout
         try:
             target = self.network.target(url)
@@ -220,7 +240,7 @@ class Transport:
         except (OSError, http.client.HTTPException) as err:
             return Unreachable(_reason(err))
         try:
-            response = _exchange(connection, target, body, headers, deadline)
+            response = _exchange(connection, method, target, body, headers, deadline)
         except (OSError, http.client.HTTPException) as err:
             connection.close()
             return NoAnswer(_reason(err))
@@ -318,18 +338,19 @@ class Transport:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a MockTransport was asked to post."""
+    """What a MockTransport was asked for."""
 
     url: str
     body: bytes
     headers: Mapping[str, str]
+    method: str = "POST"
 
 
 class MockTransport(Transport):
-    """Posts nothing: it keeps the requests and answers as it is told.
+    """Asks nobody: it keeps the requests and answers as it is told.
 
     Attributes:
-        requests: What it was asked to post, in order.
+        requests: What it was asked for, in order.
         answer: The outcome of each request.
     """
 
@@ -340,11 +361,10 @@ class MockTransport(Transport):
         self.requests: list[Request] = []
         self.answer = answer
 
-    def post(
-        self, url: str, body: bytes, headers: Mapping[str, str] = MappingProxyType({})
+    def _asked(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]
     ) -> Outcome:
-        """Keep the request and answer it."""
-        request = Request(url, body, dict(headers))
+        request = Request(url, body or b"", dict(headers), method)
         self.requests.append(request)
         return self.answer(request)
 
@@ -361,8 +381,9 @@ def _close(idle: _Idle) -> None:
 
 def _exchange(
     connection: HTTPConnection,
+    method: str,
     target: Target,
-    body: bytes,
+    body: bytes | None,
     headers: Mapping[str, str],
     deadline: float,
 ) -> Response:
@@ -376,7 +397,7 @@ def _exchange(
     # A server may answer and close before it has read everything: the answer counts.
     with suppress(BrokenPipeError, ConnectionResetError):
         connection.request(
-            "POST", target.path, body, {"Host": target.authority, **headers}
+            method, target.path, body, {"Host": target.authority, **headers}
         )
     connection.response_class = _until(deadline)  # type: ignore[assignment] # makes one
     # Not urllib3's own, which logs the URL where an answer's headers are malformed.

@@ -13,11 +13,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from journeykit.aws import bundle as bundles
 from journeykit.aws.bundle import Bundle, build, report
 from journeykit.aws.installing import Target, install, names_in
 from journeykit.aws.templates import templates_folder
+from journeykit.channels import ANY
 from journeykit.errors import InputError
 from journeykit.manifest import Manifest, PluginEntry
 from journeykit.plugins import Registry, plugin_manager
@@ -25,10 +27,11 @@ from journeykit.workspace import Workspace
 from journeykit.workspace.bundled import manifest_of
 
 HANDLERS = ("deliver", "feedback", "http", "ingest", "publish", "relay", "tick")
-DISTRIBUTIONS = {
-    "journeykit_vouchers": ["vouchers"],
-    "journeykit_webhook": ["webhook"],
-}
+PLUGINS = sorted(
+    path.parent.name
+    for path in Path(__file__).parents[2].glob("plugins/*/pyproject.toml")
+)
+DISTRIBUTIONS = {f"journeykit_{name.replace('-', '_')}": [name] for name in PLUGINS}
 SETTINGS = """
 name = "Shop"
 
@@ -110,7 +113,7 @@ def test_a_bundle_holds_the_code_and_what_delivering_needs(built: Bundle) -> Non
         "journeykit_webhook/__init__.py",
         "botocore/data/dynamodb/2012-08-10/service-2.json.gz",
         "journeykit.toml",
-        "templates/email/hello.html",
+        "jinja2/sandbox.py",
         "seeds.txt",
         "manifest.json",
     } <= found
@@ -119,8 +122,9 @@ def test_a_bundle_holds_the_code_and_what_delivering_needs(built: Bundle) -> Non
 def test_a_bundle_holds_nothing_that_no_function_needs(built: Bundle) -> None:
     found = set(files(built))
 
-    assert not [name for name in found if name.startswith(("tests/", "journeys/"))]
-    assert "templates/.hidden" not in found
+    assert not [
+        name for name in found if name.startswith(("tests/", "journeys/", "templates/"))
+    ]
     assert not [name for name in found if name.startswith("journeykit/cli/")]
     services = {name.split("/")[2] for name in found if "botocore/data/" in name}
     assert {name for name in services if "." not in name} == bundles.SERVICES
@@ -135,7 +139,7 @@ def test_plugins_can_be_found_in_a_bundle_by_their_metadata(built: Bundle) -> No
         if entry_point.group == "journeykit"
     }
 
-    assert found == {"vouchers", "webhook"}
+    assert found == {*PLUGINS}
 
 
 def test_a_bundle_says_nothing_of_where_it_was_built(built: Bundle, shop: Path) -> None:
@@ -224,6 +228,31 @@ def test_channels_that_need_something_of_the_operator_are_named(built: Bundle) -
     assert "holds what is installed here" in notes
 
 
+@pytest.mark.parametrize("provider", ["pigeon", "other"])
+def test_a_channel_without_a_block_is_named_whoever_carries_it(
+    shop: Path, manifest: Manifest, provider: str
+) -> None:
+    other = replace(manifest, channels={"pigeon": provider, "console": "console"})
+
+    notes = " ".join(bundles._noted(shop, templates_folder(), other, False))
+
+    assert "channel 'pigeon' has no block in template.yaml" in notes
+    assert "console" not in notes
+
+
+def test_no_channel_of_our_plugins_lacks_a_block(
+    shop: Path, manifest: Manifest
+) -> None:
+    registry = Registry.from_plugins(plugin_manager())
+    ours = {name: who for name, who in registry.channels if name != ANY}
+    full = replace(manifest, channels=ours)
+
+    notes = bundles._noted(shop, templates_folder(), full, False)
+
+    assert {"inapp", "instagram", "messenger", "slack"} <= ours.keys()
+    assert [note for note in notes if "has no block" in note] == []
+
+
 @pytest.mark.parametrize("name", HANDLERS)
 def test_a_handler_is_imported_with_the_bundle_alone(built: Bundle, name: str) -> None:
     code = f"""
@@ -291,7 +320,8 @@ print(*sorted(provider for _, provider in registry.channels))
         text=True,
     )
 
-    assert done.stdout == "console file webhook\n", done.stderr
+    here = Registry.from_plugins(plugin_manager())
+    assert done.stdout.split() == sorted(who for _, who in here.channels), done.stderr
 
 
 @pytest.mark.usefixtures("small")

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
 
-from journeykit.aws.callbacks import callback_of, callback_parcel, kept
+from journeykit.aws.callbacks import callback_of, callback_parcel
+from journeykit.aws.cloud import _reports_in
 from journeykit.aws.queues import Parcel
-from journeykit.channels import Callback
+from journeykit.channels import Callback, Channel, Message, Receipt, Report
 from journeykit.errors import InputError
+from journeykit.http.feedback import is_ours, kept
 
 NOON = datetime(2026, 6, 7, 12, tzinfo=UTC)
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:ses"
@@ -125,3 +127,58 @@ def test_what_is_none_is_refused_and_not_quoted(broken: Mapping[str, Any]) -> No
         callback_of(broken)
 
     assert "ada" not in str(caught.value)
+
+
+class _Silent(Channel):
+    """A channel that nothing is sent by."""
+
+    def send(self, messages: Sequence[Message]) -> Sequence[Receipt]:
+        raise NotImplementedError
+
+
+class _Unset(_Silent):
+    """A channel whose secret isn't there yet."""
+
+    def feedback(self, callback: Callback) -> Sequence[Report]:
+        raise InputError("is not set, or empty", place="environment: SECRET")
+
+
+class _Stranger(_Silent):
+    """A channel that it isn't for."""
+
+    def feedback(self, callback: Callback) -> Sequence[Report]:
+        raise InputError("is of somebody else", place="stranger: callback")
+
+
+class _Owner(_Silent):
+    """The channel that it is for."""
+
+    def feedback(self, callback: Callback) -> Sequence[Report]:
+        return [Report("d-1", "message.opened", "r-1", callback.received_at)]
+
+
+def of_sns() -> dict[str, Any]:
+    """A notification, of which nobody says whose it is."""
+    return record(json.dumps({"Type": "Notification", "Message": "{}"}))
+
+
+def test_what_may_be_a_channels_that_lacks_its_secret_comes_again() -> None:
+    channels = {"sms": _Stranger(), "email": _Unset(), "push": _Stranger()}
+
+    with pytest.raises(InputError, match="is not set") as caught:
+        _reports_in(channels, of_sns())
+
+    assert is_ours(caught.value)
+
+
+def test_it_does_not_keep_back_what_is_anothers() -> None:
+    name, reports = _reports_in({"email": _Unset(), "sms": _Owner()}, of_sns())
+
+    assert (name, [report.id for report in reports]) == ("sms", ["r-1"])
+
+
+def test_what_is_nobodys_never_comes_again() -> None:
+    with pytest.raises(InputError, match="about no channel") as caught:
+        _reports_in({"sms": _Stranger()}, of_sns())
+
+    assert not is_ours(caught.value)

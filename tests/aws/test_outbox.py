@@ -28,6 +28,7 @@ from journeykit.aws.messages import (
 )
 from journeykit.aws.outbox import SqsOutbox
 from journeykit.aws.queues import Parcel, Queue
+from journeykit.aws.references import DynamoReferences
 from journeykit.aws.tallies import DynamoTallies
 from journeykit.channels import (
     Action,
@@ -37,6 +38,7 @@ from journeykit.channels import (
     Channel,
     Completed,
     Message,
+    Notice,
     Receipt,
     Rejected,
     RetryAfter,
@@ -48,7 +50,14 @@ from journeykit.engine.commands import Command, PublishEvent, SendMessage
 from journeykit.engine.stimuli import Returned, Stimulus, WakeUp
 from journeykit.errors import StoreBusy, StoreError
 from journeykit.model.events import Event
-from journeykit.ports import CatalogDocument, DeadLetter, Delivery, Settled, Task
+from journeykit.ports import (
+    CatalogDocument,
+    DeadLetter,
+    Delivery,
+    Reference,
+    Settled,
+    Task,
+)
 from journeykit.runtime.dispatcher import LEASE_MS, Dispatcher
 from journeykit.testing.store_contract import DeliveriesContract, OutboxContract
 from journeykit.testing.store_contract.samples import (
@@ -137,6 +146,7 @@ class Cloud:
         self.events = Lane(self, "events")
         self.lanes: dict[str, Lane] = {}
         self.letters: list[DeadLetter] = []
+        self.references = DynamoReferences(self.dynamodb, "state")
         self.tallies = DynamoTallies(self.dynamodb, "state")
         self.deliveries = DynamoDeliveries(
             self.dynamodb, TABLE, self.tallies, clock=lambda: self.now
@@ -198,6 +208,7 @@ class Cloud:
             table=TABLE,
             queue_of=self.lane,
             events=self.events,
+            references=self.references,
             tallies=self.tallies,
             bury=self.bury,
             clock=lambda: self.now,
@@ -280,6 +291,9 @@ class Outgoing:
         raise NotImplementedError
 
     def publish(self, catalog: CatalogDocument) -> None:
+        raise NotImplementedError
+
+    def post(self, notices: Sequence[Notice]) -> None:
         raise NotImplementedError
 
 
@@ -378,7 +392,11 @@ class Doubled:
         return tasks
 
     def settle(
-        self, settled: Sequence[Settled], *, reports: Sequence[Stimulus] = ()
+        self,
+        settled: Sequence[Settled],
+        *,
+        reports: Sequence[Stimulus] = (),
+        references: Sequence[Reference] = (),
     ) -> None:
         self.cloud.now = max(
             [self.cloud.now, *(it.at for it in settled if it.outcome != "again")]
@@ -913,6 +931,34 @@ def test_a_settlement_that_fails_half_way_finishes_what_it_began(cloud: Cloud) -
     assert cloud.tallies.tallies() == {"welcome": (3, 0)}
 
 
+REFERENCE = Reference("ab" * 12, "ada", "d1", NOW)
+
+
+def test_references_are_kept_before_anybody_can_know_of_the_message(
+    cloud: Cloud,
+) -> None:
+    outbox = cloud.outbox(cloud.release(make_message("d1")))
+    [(_, task)] = taken(outbox)
+    wire = Wire(cloud.dynamodb)
+
+    outbox.settle([Settled(task.id, "sent", NOW)], references=[REFERENCE])
+
+    assert wire.sent[:2] == ["BatchWriteItem", "UpdateItem"]
+    assert cloud.references.referred([REFERENCE.key]) == {REFERENCE.key: [REFERENCE]}
+
+
+def test_what_was_sent_was_sent_though_its_references_are_lost(cloud: Cloud) -> None:
+    outbox = cloud.outbox(cloud.release(make_message("d1")))
+    [(_, task)] = taken(outbox)
+    Wire(cloud.dynamodb).refuse("BatchWriteItem", "AccessDeniedException")
+
+    with pytest.raises(StoreError, match="AccessDenied"):
+        outbox.settle([Settled(task.id, "sent", NOW)], references=[REFERENCE])
+
+    assert cloud.row("d1")["s"] == "sent"
+    assert outbox.failures() == []
+
+
 def test_reports_are_kept_with_what_they_are_about(cloud: Cloud) -> None:
     message = make_message("d1")
     cloud.channel.always["d2"] = lambda id: Rejected(id, "no such address")
@@ -931,6 +977,27 @@ def test_reports_are_kept_with_what_they_are_about(cloud: Cloud) -> None:
         "d1": ["message.sent"],
         "d2": ["message.failed"],
         "c1": ["call.completed"],
+    }
+
+
+def test_that_somebody_opted_out_is_kept_with_the_message_that_found_out(
+    cloud: Cloud,
+) -> None:
+    cloud.channel.always["d2"] = lambda id: Rejected(id, "opted out", "unsubscribed")
+    records = cloud.release(make_message("d1"), make_message("d2"))
+    kept: dict[str, list[str]] = {}
+
+    def look() -> None:
+        for id in ("d1", "d2"):
+            parcels = msgspec.msgpack.decode(cloud.row(id)["rep"], type=list[Parcel])
+            kept[id] = [json.loads(parcel.body)["name"] for parcel in parcels]
+
+    cloud.script[2 + 2 + 1] = look  # claimed, settled, and then they are sent
+    cloud.invoke(records)
+
+    assert kept == {
+        "d1": ["message.sent"],
+        "d2": ["message.failed", "message.unsubscribed"],
     }
 
 

@@ -15,6 +15,7 @@ from journeykit.aws.clients import client
 from journeykit.aws.messages import Visit
 from journeykit.aws.parts import Onward, Parts
 from journeykit.aws.settings import Settings
+from journeykit.manifest import Manifest
 from journeykit.observers import Observers
 from journeykit.ports import CatalogDocument
 from journeykit.testing import MemoryStore
@@ -88,8 +89,8 @@ def test_a_function_goes_by_its_catalog_for_five_seconds(
     parts: Any = Parts(
         Settings(), clock=lambda: clocks.wall_ms, steady=lambda: clocks.steady_s
     )
-    parts.catalogs, parts.rules = store, {}
-    parts.manifest = SimpleNamespace(actions=())
+    parts.catalogs, parts.contents, parts.rules = store, store, {}
+    parts.manifest = Manifest(workspace="shop")
     store.publish(make_catalog(1))
     assert parts.catalog().revision == 1
     store.publish(make_catalog(2))

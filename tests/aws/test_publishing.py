@@ -47,6 +47,8 @@ class Stack:
                     tallies=SimpleNamespace(reset_tallies=self._reset),
                     visits=SimpleNamespace(begin=self._begin),
                     levels=SimpleNamespace(exists=lambda name: name in self.queues),
+                    contents=self.store,
+                    guards={},
                     rules={"email": ChannelRules(lambda profile, id: id, str)},
                     manifest=SimpleNamespace(actions=()),
                 ),

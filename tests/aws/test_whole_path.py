@@ -142,6 +142,9 @@ class Story:
 
     def channels(self) -> dict[str, RecordingChannel]:
         named = {"email", "sms", "push", *self._channels}
+        for journey in self.workspace.journeys:
+            for step in journey.walk():
+                named |= {*step.channel} if isinstance(step, Send) else set()
         return {
             name: RecordingChannel(name, address_attribute=self._channels.get(name))
             for name in sorted(named)

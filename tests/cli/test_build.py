@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from journeykit.aws.installing import Target
 from journeykit.aws.templates import templates_folder
 from journeykit.cli import build as module, group
 from journeykit.manifest import Manifest
+from journeykit.testing import RecordingChannel
 
 
 class Builder:
@@ -159,3 +161,48 @@ def test_templates_of_the_workspace_that_are_not_whole_are_said_to_be_so(
     said = " ".join(result.stderr.split())
     for part in ("channel.yaml", "observe.yaml", "samconfig.toml"):
         assert f"{shop / 'infra'} has no {part}, which a deployment needs" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "provider", "via", "said"),
+    [
+        ("email", "ses", "", "--parameter EmailProvider=ses"),
+        ("sms", "sms-aws", "", "--parameter SmsProvider=sms-aws"),
+        ("whatsapp", "whatsapp", "aws", "--parameter WhatsappProvider=whatsapp-aws"),
+        ("whatsapp", "whatsapp", "meta", ""),
+        ("email", "smtp", "", ""),
+        ("webhook", "webhook", "", ""),
+    ],
+    ids=["ses", "sms-aws", "whatsapp-aws", "whatsapp-meta", "smtp", "webhook"],
+)
+def test_a_service_of_awss_is_said_with_its_parameter(
+    name: str, provider: str, via: str, said: str
+) -> None:
+    channel = RecordingChannel(name)
+    channel.provider = provider
+    channel.settings = SimpleNamespace(via=via, sender="+15551234567")
+
+    notes = " ".join(module._noted(templates_folder(), {name: channel}))
+
+    assert ("service of AWS's" in notes) == bool(said)
+    assert said in notes
+
+
+@pytest.mark.parametrize("sender", [None, "+15551234567"])
+def test_a_stack_lets_aws_choose_no_sender_and_says_so(sender: str | None) -> None:
+    channel = RecordingChannel("sms")
+    channel.provider = "sms-aws"
+    channel.settings = SimpleNamespace(sender=sender)
+
+    notes = " ".join(module._noted(templates_folder(), {"sms": channel}))
+
+    assert ("say who, as `sender`" in notes) == (sender is None)
+
+
+@pytest.mark.parametrize(
+    "name", ["inapp", "instagram", "messenger", "push", "slack", "whatsapp"]
+)
+def test_each_channel_of_our_plugins_is_deployed_by_a_parameter(name: str) -> None:
+    notes = " ".join(module._noted(templates_folder(), {name: RecordingChannel(name)}))
+
+    assert f"deploy with --parameter {name.title()}Concurrency=2" in notes

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from journeykit.builtin.jinja import JinjaEngine
+from journeykit.channels import Message
 from journeykit.cli import group
+from journeykit.content.composer import Composer
+from journeykit.credentials import Secret
+from journeykit.links import Links
 from journeykit.local.embedded import DATA
+from journeykit.media.email import email_of
+from journeykit.media.push import push_of
+from journeykit.media.sms import sms_of
 from journeykit.model.events import decode_event
 from journeykit.testing import Simulator
 from journeykit.workspace import Workspace
@@ -56,11 +68,15 @@ def test_a_workspace_has_everything_that_an_author_starts_with() -> None:
         "objectives.yaml",
         "policies.yaml",
         "profiles.jsonl",
-        "templates/cart-last-call.txt",
-        "templates/cart-nudge.txt",
-        "templates/cart-reminder.txt",
-        "templates/first-steps.txt",
-        "templates/welcome.txt",
+        "templates/_footer.html",
+        "templates/_layout.email.html",
+        "templates/brand.toml",
+        "templates/cart-last-call.email.html",
+        "templates/cart-last-call.push.json",
+        "templates/cart-nudge.sms.txt",
+        "templates/cart-reminder.email.html",
+        "templates/first-steps.email.html",
+        "templates/welcome.email.html",
         "tests/test_abandoned_cart.py",
         "touchpoints.yaml",
     }
@@ -77,6 +93,42 @@ def test_it_is_right_as_it_stands() -> None:
     assert done.stdout == "no issues; 2 journeys\n"
 
 
+@pytest.mark.parametrize("options", [(), ("--empty",)], ids=["whole", "empty"])
+def test_its_settings_say_how_people_can_unsubscribe(options: tuple[str, ...]) -> None:
+    journeykit("init", "shop", *options)
+    settings = Path("shop/journeykit.toml")
+    text = settings.read_text("utf-8")
+
+    _, block = text.split("# [links]\n")
+    settings.write_text(
+        text
+        + "\n[links]\n"
+        + "\n".join(re.findall("^# (.+ = .+)$", block, re.MULTILINE)),
+        "utf-8",
+    )
+
+    assert Workspace.load("shop").links.url == "https://post.example.com"
+
+
+def test_a_preview_has_no_warning_once_those_lines_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("JOURNEYKIT_LINK_SECRET", "x" * 40)
+    journeykit("init", "shop")
+    warned = journeykit("preview", "welcome", "--workspace", "shop", "--out", "before")
+    settings = Path("shop/journeykit.toml")
+    text = settings.read_text("utf-8")
+    for line in ("[links]", "url = ", "secret = "):
+        text = text.replace(f"# {line}", line)
+    settings.write_text(text, "utf-8")
+
+    done = journeykit("preview", "welcome", "--workspace", "shop", "--out", "after")
+
+    assert "no way to unsubscribe" in warned.output
+    assert done.exit_code == 0, done.output
+    assert "no way to unsubscribe" not in done.output
+
+
 def test_its_templates_are_those_that_its_journeys_send() -> None:
     journeykit("init", "shop")
 
@@ -86,6 +138,44 @@ def test_its_templates_are_those_that_its_journeys_send() -> None:
         s.template for j in shop.journeys for s in j.walk() if hasattr(s, "template")
     }
     assert sent == shop.templates
+
+
+@pytest.mark.parametrize(
+    "links",
+    [None, Links("https://l.example.com", Secret("x" * 40))],
+    ids=["without-links", "with-links"],
+)
+def test_its_templates_make_messages(links: Links | None) -> None:
+    journeykit("init", "shop")
+    shop = Workspace.load("shop")
+    composer = Composer(shop.library, {"jinja": JinjaEngine()}, links)
+    made: dict[str, Any] = {}
+
+    for name, variants in shop.library().templates().items():
+        for medium in {variant.medium for variant in variants}:
+            message = Message(
+                delivery_id="d" * 32,
+                customer="ada",
+                channel=medium,
+                address="ada@example.com",
+                template=name,
+                variables={"name": "Ada", "total": 120},
+                at=datetime(2026, 3, 2, 9, tzinfo=UTC),
+                journey="welcome",
+                step="send",
+                purpose="marketing",
+            )
+            content = composer.compose(message, medium)
+            medium_of = {"email": email_of, "sms": sms_of, "push": push_of}[medium]
+            made[f"{name}.{medium}"] = medium_of(replace(message, content=content))
+
+    assert made["cart-reminder.email"].subject == "Your cart is still here"
+    assert "€120.00" in made["cart-reminder.email"].html
+    assert ("Unsubscribe" in made["welcome.email"].html) is (links is not None)
+    assert made["cart-nudge.sms"].segments == 1
+    assert made["cart-last-call.push"].title == "Last call for your cart"
+    warned = [name for name, each in made.items() if each.warnings]
+    assert links is None or warned == []
 
 
 def test_its_events_tell_three_stories() -> None:

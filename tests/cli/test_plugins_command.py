@@ -5,6 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from journeykit.cli.plugins import command
+from journeykit.plugins import BUILT_IN
 
 DATA = Path(__file__).parents[1] / "plugins" / "data"
 
@@ -22,8 +23,10 @@ def test_plugins_are_listed_in_columns() -> None:
     assert header.split() == ["name", "version", "distribution", "hooks", "contributes"]
     assert shout.split() == [
         *["shout", "1.2", "journeykit-shout"],
-        *["actions,", "after_delivery,", "after_reaction,", "channels,", "cli"],
-        *["channel", "shout", "via", "shout,", "action", "cheer,", "command", "hello"],
+        *["actions,", "after_delivery,", "after_reaction,", "channels,", "cli,"],
+        *["guards,", "template_engines"],
+        *["channel", "shout", "via", "shout,", "action", "cheer,"],
+        *["guard", "whisper,", "template", "engine", "upper,", "command", "hello"],
     ]
 
 
@@ -32,7 +35,7 @@ def test_the_columns_stand_below_each_other() -> None:
 
     start = header.index("distribution")
     assert [row[start:].split()[0] for row in rows] == [
-        *["journeykit"] * 4,
+        *["journeykit"] * len(BUILT_IN),
         "journeykit-shout",
     ]
     assert all(row[start - 1] == " " for row in rows)
@@ -53,6 +56,14 @@ def test_plugins_are_listed_as_json() -> None:
             "journeykit_after_reaction",
             "journeykit_channels",
             "journeykit_cli",
+            "journeykit_guards",
+            "journeykit_template_engines",
         ],
-        "contributes": ["channel shout via shout", "action cheer", "command hello"],
+        "contributes": [
+            "channel shout via shout",
+            "action cheer",
+            "guard whisper",
+            "template engine upper",
+            "command hello",
+        ],
     }

@@ -184,3 +184,48 @@ def catalog(shop: Shop) -> CatalogDocument:
         document = embedded.store.current()
     assert document is not None
     return document
+
+
+def test_templates_are_published_with_the_journeys(published: Shop) -> None:
+    published.write("templates/reminder.email.txt", "Your cart waits.")
+    published.write("templates/hello.email.txt", "Hello!")
+
+    said = published("publish", "--dry-run").stdout
+    result = published("publish")
+
+    assert words(said) == "would be published as catalog revision 2 templates changed"
+    assert words(result.stdout) == "published as catalog revision 2 templates changed"
+    with published.embedded() as embedded:
+        live = embedded.store.current()
+        library = embedded.workspace.library()
+        assert live is not None
+        assert live.content == library.id
+        assert embedded.store.content(live.content) == library.to_bytes()
+
+
+def test_a_change_of_one_template_is_something_to_publish(published: Shop) -> None:
+    published.write("templates/hello.email.txt", "Hello!")
+    published("publish")
+    published.write("templates/hello.email.txt", "Hello, you!")
+
+    changed = published("publish")
+    again = published("publish")
+
+    assert "templates changed" in words(changed.stdout)
+    assert again.stdout == "nothing differs from catalog revision 3, which is live\n"
+
+
+def test_templates_that_are_gone_are_gone_for_messages_to_come(
+    published: Shop,
+) -> None:
+    published.write("templates/hello.email.txt", "Hello!")
+    published("publish")
+    (published.folder / "templates/hello.email.txt").unlink()
+
+    result = published("publish")
+
+    assert "templates changed" in words(result.stdout)
+    with published.embedded() as embedded:
+        live = embedded.store.current()
+        assert live is not None
+        assert live.content == ""

@@ -88,6 +88,23 @@ def test_the_first_run_publishes_and_says_what_it_did(shop: Shop) -> None:
     assert messages(shop) == ["ada"]
 
 
+@pytest.mark.parametrize("secret", ["", "x" * 32])
+def test_a_missing_secret_of_links_is_said_before_messages_wait_for_it(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    monkeypatch.setenv("SHOP_LINKS", secret)
+    settings = shop.folder / "journeykit.toml"
+    links = '[links]\nurl = "https://post.example.com"\nsecret = "$SHOP_LINKS"\n'
+    settings.write_text(f"{settings.read_text()}\n{links}")
+
+    done = shop("run", "--events", events(shop, *CARTS, LATER))
+
+    says_so = "can have no links: environment: SHOP_LINKS" in " ".join(
+        done.stderr.split()
+    )
+    assert says_so is not bool(secret)
+
+
 def test_a_second_run_takes_nothing(shop: Shop) -> None:
     path = events(shop, *CARTS, LATER)
     shop("run", "--events", path)
@@ -532,3 +549,31 @@ def test_a_last_line_that_is_still_being_written_is_left_for_the_next_run(
     assert "its last line is not whole yet" in first.stdout
     assert "dead-letters" not in first.stdout
     assert second.stdout == f"1 event of {path}, from line 4 on\n"
+
+
+# Dry runs
+
+
+def test_a_dry_run_sends_nothing_and_leaves_the_data_alone(shop: Shop) -> None:
+    path = events(shop, *CARTS, LATER)
+
+    result = shop("run", "--events", path, "--dry-run")
+
+    assert result.exit_code == 0
+    assert "dry run: nothing is sent" in " ".join(result.stderr.split())
+    assert not (shop.folder / "messages.jsonl").exists()
+    assert not (shop.folder / ".journeykit/journeykit.db").exists()
+    with closing(
+        SQLiteStore.open(shop.folder / ".journeykit/dry-run/journeykit.db")
+    ) as store:
+        assert store.tallies() == {"cart": (1, 0)}
+
+
+def test_after_a_dry_run_everybody_gets_their_message(shop: Shop) -> None:
+    path = events(shop, *CARTS, LATER)
+    shop("run", "--events", path, "--dry-run")
+
+    result = shop("run", "--events", path)
+
+    assert result.exit_code == 0
+    assert len((shop.folder / "messages.jsonl").read_text("utf-8").splitlines()) == 1

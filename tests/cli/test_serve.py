@@ -219,3 +219,16 @@ def test_where_it_must_not_open_it_says_so(
 
     assert done.returncode == 1
     assert reason in done.stderr
+
+
+def test_a_dry_run_takes_events_and_sends_nothing(shop: Shop) -> None:
+    with serving(shop, "--dry-run") as served:
+        status = served.post(event("subscribed", "ada"))
+        returncode, _ = served.ends(signal.SIGTERM)
+
+    data = shop.folder / ".journeykit"
+    with closing(SQLiteStore.open(data / "dry-run/journeykit.db")) as store:
+        assert store.tallies() == {"news": (1, 0)}
+    assert (status, returncode) == (200, 0)
+    assert messages(shop) == []
+    assert not (data / "journeykit.db").exists()

@@ -178,8 +178,9 @@ def test_what_left_a_document_as_it_was_is_told_apart_by_the_event(
 
 
 def test_a_channel_that_nobody_carries_is_an_error_that_names_it(
-    simulate: Simulate, folder: Path
+    simulate: Simulate, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("JOURNEYKIT_PLUGINS", "none")
     (folder / "journeykit.toml").write_text("")
 
     assert "nobody carries channel 'email'" in failure(simulate())

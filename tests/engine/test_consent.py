@@ -45,6 +45,28 @@ def test_an_opt_out_of_a_channel_leaves_the_others(drive: Any) -> None:
     assert ada.reasons("suppressed") == ["no_consent"]
 
 
+@pytest.mark.parametrize(
+    ("purpose", "sent"),
+    [
+        ({}, ["receipt +0s"]),
+        ({"purpose": "marketing"}, ["receipt +0s"]),
+        ({"purpose": "transactional"}, ["plain +0s"]),
+        ({"purpose": ""}, []),
+        ({"purpose": "advertising"}, []),
+    ],
+    ids=["none", "marketing", "transactional", "empty", "misspelt"],
+)
+def test_an_opt_out_is_one_from_marketing_unless_it_says_more(
+    drive: Any, purpose: Any, sent: list[str]
+) -> None:
+    ada = drive(sends(PLAIN, RECEIPT))
+    ada.event("message.unsubscribed", channel="email", **purpose)
+
+    ada.event("start")
+
+    assert ada.sent == sent
+
+
 def test_an_opt_out_of_a_topic_blocks_that_topic_only(drive: Any) -> None:
     ada = drive(sends(NEWS, PLAIN))
     ada.event("message.unsubscribed", topic="news")

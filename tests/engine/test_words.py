@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, strategies as st
 
-from journeykit.engine import trace, words
+from journeykit.engine import facts, trace, words
 from journeykit.engine.catalog import State
+from journeykit.engine.steps import LOST
 from journeykit.engine.stimuli import ReturnReason
 from journeykit.engine.trace import TraceEntry
 from journeykit.engine.words import explanation_of, words_of
@@ -27,14 +28,17 @@ KINDS = re.findall(r"^`(\w+)`", trace.__doc__ or "", re.MULTILINE)
 NOT_LITERAL = {
     "state": set(get_args(State)) - {"live"},
     "due.state": {"past", "missing"},
-    "reason": {"bounced", "hard_bounce", "complaint"},
+    "reason": {"bounced", "hard_bounce", "complaint", "suppressed", "restored"},
+    "which": {"granted", "withdrawn", "requested", "confirmed"},
     "what": {"goal", "exit_rule"},
     "why": {"replay_too_old", "profile_too_large"},
+    "lost_by": {*facts.LOST_BY.values(), *facts.OWN_FAILURES, "failed"},
     "part": {"key", "goal_watch", "journey"},
     "*refusal": {"entered_before", "already_in", "cooldown", "max_entries"},
     "goal.id": set[str](),
     "arm": set[str](),
     "how": {"listed", "counted", "taken_back"},
+    "because": {"timeout", "not_sent", *LOST},
     "self._name": set[str](),
     "self._journey": set[str](),
     "item.reason": {"removed_by_journey"},
@@ -192,7 +196,7 @@ DETAILS = [
             reason="suppression_list",
             detail={"rule": "hard_bounce", "channel": "email"},
         ),
-        "not sent: the address is suppressed after a hard bounce",
+        "not sent: the address is suppressed: hard bounce",
     ),
     (
         TraceEntry("sent", NOON, detail={"channel": "sms", "template": "nudge"}),

@@ -89,11 +89,12 @@ def test_what_sns_brings_is_for_the_channel_that_knows_it(
 ) -> None:
     note = '{"Type":"Notification","MessageId":"n","TopicArn":"t","Message":"{}"}'
 
-    unknown = sent.invoke("feedback", {"Records": [sqs_record(note)]})
+    unknown = sent.invoke("feedback", {"Records": [sqs_record('"forged"')]})
+    dull = sent.invoke("feedback", {"Records": [sqs_record(note)]})
     provider.reports = [clicked(provider.asked[0].delivery_id)]
     known = sent.invoke("feedback", {"Records": [sqs_record(note)]})
 
-    assert failures(unknown) == failures(known) == []
+    assert failures(unknown) == failures(dull) == failures(known) == []
     assert len(sent.letters()) == 1
 
 

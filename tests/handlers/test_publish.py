@@ -43,6 +43,7 @@ def test_a_publish_says_what_is_new(stack: Stack) -> None:
             "closed": [],
             "policies": True,
             "states": {},
+            "templates": False,
             "visited": [],
         }
     }

@@ -22,8 +22,17 @@ from tests.infra.reading import (
 )
 
 from journeykit import minutes
-from journeykit.aws import api_keys, catalogs, slots, tallies
+from journeykit.aws import (
+    api_keys,
+    catalogs,
+    contents,
+    notices,
+    references,
+    slots,
+    tallies,
+)
 from journeykit.aws.claims import DynamoClaims
+from journeykit.ports import Reference
 from journeykit.testing import make_event
 from journeykit.testing.aws import AwsEmulator
 from journeykit.workspace import Workspace
@@ -40,7 +49,8 @@ CALLS: dict[str, dict[str, set[str]]] = {
         "${Core}-dead-letters": {"sqs:SendMessage"},
         "table/${DeliveriesTable}": {"dynamodb:BatchGetItem", "dynamodb:UpdateItem"},
         "table/${StateTable}": STATE
-        | {"dynamodb:BatchWriteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
+        | {"dynamodb:BatchWriteItem", "dynamodb:DeleteItem"}
+        | {"dynamodb:PutItem", "dynamodb:UpdateItem"},
         "parameter/journeykit/${Core}": {"ssm:GetParametersByPath"},
         "parameter/journeykit/${Core}/": {"ssm:GetParametersByPath"},
         "DeliverLogs": LOG,
@@ -62,7 +72,11 @@ CALLS: dict[str, dict[str, set[str]]] = {
         "Bus": {"events:PutEvents"},
         "EventsQueue": {"sqs:SendMessage"},
         "FeedbackQueue": {"sqs:SendMessage"},
-        "StateTable": {"dynamodb:GetItem"},
+        "CustomersTable": {"dynamodb:GetItem"},
+        "DeliveriesTable": {"dynamodb:BatchGetItem"},
+        "StateTable": STATE | {"dynamodb:UpdateItem"},
+        "parameter/journeykit/${AWS::StackName}": {"ssm:GetParametersByPath"},
+        "parameter/journeykit/${AWS::StackName}/": {"ssm:GetParametersByPath"},
         "HttpLogs": LOG,
     },
     "ingest": {
@@ -126,6 +140,14 @@ WILDCARDS = {
     "${AWS::StackName}-deliver-*": "else no queue can't be told from no right",
     "${AWS::StackName}-*": "a channel that isn't deployed has no queue to name",
     "rule/${Bus}/journeykit-listen-*": "publish makes these rules, and their names",
+    **dict.fromkeys(
+        ["identity/*", "configuration-set/*", "tenant/*"],
+        "who sends is the workspace's to say, and only where `Provider` is ses",
+    ),
+    **dict.fromkeys(
+        ["phone-number/*", "pool/*", "sender-id/*"], "the same where it is sms-aws"
+    ),
+    "phone-number-id/*": "the same where it is whatsapp-aws",
     "${RecordsBucket.Arn}/aws/lambda/*": "objects, which Lambda names",
     "${RecordsBucket.Arn}/decisions/*": "objects, which Firehose names",
     "${RecordsBucket.Arn}/events/*": "objects, which Firehose names",
@@ -224,6 +246,41 @@ def test_no_role_has_a_policy_of_awss() -> None:
         }
 
 
+@pytest.mark.parametrize(
+    ("id", "condition", "action"),
+    [
+        ("SesPolicy", "UsesSes", "ses:SendEmail"),
+        ("SmsAwsPolicy", "UsesSmsAws", "sms-voice:SendTextMessage"),
+        (
+            *("WhatsappAwsPolicy", "UsesWhatsappAws"),
+            "social-messaging:SendWhatsAppMessage",
+        ),
+    ],
+)
+def test_a_service_of_awss_may_be_called_by_the_channel_that_it_carries(
+    id: str, condition: str, action: str
+) -> None:
+    policy = resources("channel", "AWS::IAM::ManagedPolicy")[id]
+
+    [statement] = statements(policy)
+
+    assert policy["Condition"] == condition
+    assert policy["Properties"]["Roles"] == [{"Ref": "DeliverRole"}]
+    assert many(statement["Action"]) == [action]
+
+
+def test_only_this_account_says_what_became_of_messages() -> None:
+    policy = resources("template", "AWS::SQS::QueuePolicy")["FeedbackQueuePolicy"]
+    topics, rules = policy["Properties"]["PolicyDocument"]["Statement"]
+
+    for statement, end in (
+        (topics, ":sns:${AWS::Region}:${AWS::AccountId}:*"),
+        (rules, ":events:${AWS::Region}:${AWS::AccountId}:rule/*"),
+    ):
+        assert statement["Condition"].keys() == {"ArnLike"}
+        assert text(statement["Condition"]["ArnLike"]["aws:SourceArn"]).endswith(end)
+
+
 def test_each_role_is_taken_by_one_service_only() -> None:
     for (_, id), role in everywhere("AWS::IAM::Role").items():
         [statement] = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
@@ -243,6 +300,8 @@ def test_functions_that_run_plugins_or_read_events_write_no_api_key() -> None:
             *(catalogs._POINTER, {"pk": {"S": catalogs._partition(12)}}),
             *(claims._count_of("first"), claims._place_of("first", "ada")),
             *(slots._key("email"), tallies._key("welcome", 3)),
+            *(contents._key("5e88", 0), notices._key("ada", "d1")),
+            references._item(Reference("5e88", "ada", "d1", 0)),
         ],
         "ingest": [visits._count_of("v1/0"), visits._place_of("v1/0", "page")],
         "nobody": [api_keys._key("5e884898")],

@@ -33,8 +33,10 @@ from tests.infra.reading import (
 
 from journeykit.aws.settings import PREFIX, Settings
 from journeykit.aws.stack import OUTPUT
-from journeykit.aws.templates import TEMPLATE, templates_folder
+from journeykit.aws.templates import TEMPLATE, concurrency_of, templates_folder
+from journeykit.channels import ANY
 from journeykit.errors import InputError
+from journeykit.plugins import Registry, plugin_manager
 
 # Read by the bootstrap of the handlers, and by the plugins; the rest are settings.
 OTHER_VARIABLES = {
@@ -57,7 +59,10 @@ NEEDS = {
         *("customers_table", "deliveries_table", "state_table", "dead_letter_queue"),
         *("decisions_stream", "manifest"),
     },
-    "http": {"bus", "events_queue", "feedback_queue", "state_table", "manifest"},
+    "http": {
+        *("bus", "events_queue", "feedback_queue", "customers_table", "state_table"),
+        *("deliveries_table", "manifest"),
+    },
     "ingest": {
         *("customers_table", "state_table", "wakes_queue", "dead_letter_queue"),
         *("decisions_stream", "manifest"),
@@ -361,7 +366,7 @@ def test_access_logs_hold_no_path_and_no_address() -> None:
     assert "ThrottlingRateLimit" in stage["Properties"]["DefaultRouteSettings"]
 
 
-def test_only_providers_need_no_key_where_callers_use_iam() -> None:
+def test_only_providers_and_customers_need_no_key_where_callers_use_iam() -> None:
     routes = resources("template", "AWS::ApiGatewayV2::Route").values()
 
     found = {
@@ -371,7 +376,11 @@ def test_only_providers_need_no_key_where_callers_use_iam() -> None:
 
     assert found == {
         "$default": {"Fn::If": ["AsksForIam", "AWS_IAM", "NONE"]},
+        "GET /v1/feedback/{channel}": "NONE",
         "POST /v1/feedback/{channel}": "NONE",
+        **dict.fromkeys([f"ANY /{kind}/{{token}}" for kind in "upclo"], "NONE"),
+        "ANY /v1/inbox/{customer}": "NONE",
+        "ANY /v1/inbox/{customer}/{notice}/{act}": "NONE",
     }
 
 
@@ -463,12 +472,23 @@ def test_a_channel_has_its_own_concurrency_and_can_be_left_out() -> None:
         condition = template("template")["Conditions"][stack["Condition"]]
         assert condition == {"Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, 0]}]}
     assert {stack["Properties"]["Parameters"]["Channel"] for stack in stacks} == {
-        *("calls", "email", "push", "sms", "webhook", "whatsapp")
+        *("calls", "email", "inapp", "instagram", "messenger", "push", "slack", "sms"),
+        *("webhook", "whatsapp"),
     }
     [mapping] = resources("channel", "AWS::Lambda::EventSourceMapping").values()
     assert mapping["Properties"]["ScalingConfig"] == {
         "MaximumConcurrency": {"Ref": "Concurrency"}
     }
+
+
+def test_there_is_a_part_for_each_channel_of_our_plugins() -> None:
+    registry = Registry.from_plugins(plugin_manager(environ={}))
+    names = {name for name, _ in registry.channels} - {ANY}
+    text = (INFRA / TEMPLATE).read_text("utf-8")
+
+    for name in names:
+        assert f"Channel: {name}," in text
+        assert concurrency_of(name) in template("template")["Parameters"]
 
 
 def test_what_waits_for_a_channel_outlives_it_in_prod() -> None:

@@ -505,7 +505,7 @@ def test_the_log_has_a_line_a_request_and_nothing_of_what_it_held(
     words = [line.getMessage().split() for line in caplog.records]
     assert [line[:4] + line[5:6] for line in words] == [
         ["POST", "/v1/events", "200", "n=1", "key=shop"],
-        ["GET", "/x", "404", "n=0", "key=-"],
+        ["GET", "-", "404", "n=0", "key=-"],  # it may name anybody
         ["-", "-", "400", "n=0", "key=-"],
     ]
     assert all(part not in caplog.text for part in (KEY, "example.com", "o-1"))

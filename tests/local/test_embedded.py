@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from journeykit import (
     hours,
     on,
 )
+from journeykit.builtin.jinja import JinjaEngine
 from journeykit.channels import (
     Capabilities,
     Channel,
@@ -37,6 +39,7 @@ from journeykit.channels import (
     RetryAfter,
     Sent,
 )
+from journeykit.content.library import Library
 from journeykit.engine.calendar import to_ms
 from journeykit.errors import InvalidJourney, StaleCatalog, StoreBusy, StoreError
 from journeykit.local.embedded import Embedded
@@ -98,7 +101,9 @@ def opened(tmp_path: Path, provider: Provider) -> Iterator[Open]:
             stack.callback(store.close)
             embedded = Embedded(
                 Workspace(path=tmp_path, name="shop", journeys=journeys, **more),
-                Registry({("email", "test"): provider}, {}, {}, Observers(), ()),
+                Registry(
+                    {("email", "test"): provider}, {}, {}, {}, {}, Observers(), ()
+                ),
                 store,
                 tmp_path,
             )
@@ -521,7 +526,7 @@ def test_what_leaves_the_database_is_as_safe_in_the_logs(
 
     monkeypatch.setattr(os, "fsync", synced_to_disk)
     workspace = Workspace(path=tmp_path, name="shop", journeys=(QUIET,))
-    registry = Registry({}, {}, {}, Observers(), ())
+    registry = Registry({}, {}, {}, {}, {}, Observers(), ())
     joined = Event(
         id="1", name="joined", customer="ada", occurred_at=T0, received_at=T0
     )
@@ -533,3 +538,106 @@ def test_what_leaves_the_database_is_as_safe_in_the_logs(
         assert list(log_lines(embedded.archive.path))
         assert list(log_lines(embedded.decisions.path))
     assert bool(calls) == synced
+
+
+# Templates
+
+
+class Letters(Provider):
+    """A provider of what templates come to."""
+
+    medium = "email"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bodies: list[str] = []
+
+    def facts(self, templates: Mapping[str, Mapping[str, object]]) -> Mapping[str, Any]:
+        return {"names": sorted(templates)}
+
+    def render(self, message: Message) -> Message:
+        assert message.content is not None
+        return replace(message, body=message.content.parts["txt"])
+
+    def send(self, messages: Sequence[Message]) -> Sequence[Receipt]:
+        self.bodies += [message.body for message in messages]
+        return super().send(messages)
+
+
+@pytest.fixture
+def letters(tmp_path: Path) -> Iterator[Callable[[str], tuple[Embedded, Letters]]]:
+    """Open the one workspace with this template: `letters("Hello!")`."""
+    with ExitStack() as stack:
+
+        def make(text: str) -> tuple[Embedded, Letters]:
+            folder = tmp_path / "templates"
+            folder.mkdir(exist_ok=True)
+            (folder / "hello.email.txt").write_text(text, "utf-8")
+            store = SQLiteStore.open(tmp_path / "journeykit.db")
+            carrier = Letters()
+            embedded = Embedded(
+                Workspace(
+                    path=tmp_path,
+                    name="shop",
+                    journeys=[HELLO],
+                    _library=Library.read(folder),
+                ),
+                Registry(
+                    channels={("email", "test"): carrier},
+                    actions={},
+                    guards={},
+                    engines={"jinja": JinjaEngine()},
+                    commands={},
+                    observers=Observers(),
+                    plugins=(),
+                ),
+                store,
+                tmp_path,
+            )
+            stack.enter_context(embedded)
+            return embedded, carrier
+
+        yield make
+
+
+def test_a_message_is_made_of_the_published_template(
+    letters: Callable[[str], tuple[Embedded, Letters]],
+) -> None:
+    embedded, carrier = letters("Hello, it is {{ now.year }}.")
+    embedded.publish(now=NOW)
+
+    embedded.replay([event("joined")], clock=NOW)
+    embedded.settle(NOW)
+
+    assert carrier.bodies == ["Hello, it is 2026."]
+
+
+def test_what_is_written_counts_from_the_publish_on(
+    letters: Callable[[str], tuple[Embedded, Letters]],
+) -> None:
+    letters("one")[0].publish(now=NOW)
+    embedded, carrier = letters("two")
+    unpublished = embedded.differs()
+    embedded.replay([event("joined", "ada")], clock=NOW)
+    embedded.settle(NOW)
+
+    published = embedded.publish(now=NOW)
+    embedded.replay([event("joined", "bob")], clock=NOW)
+    embedded.settle(NOW)
+
+    assert carrier.bodies == ["one", "two"]
+    assert unpublished
+    assert (published.templates, published.changed) == (True, {})
+    assert not embedded.differs()
+
+
+def test_what_channels_say_about_templates_is_published(
+    letters: Callable[[str], tuple[Embedded, Letters]],
+) -> None:
+    embedded, _ = letters("one")
+
+    embedded.publish(now=NOW)
+
+    live = embedded.store.current()
+    assert live is not None
+    assert live.facts == {"email": {"names": ["hello"]}}

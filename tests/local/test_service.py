@@ -10,14 +10,21 @@ import urllib.request
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from journeykit import Event, Journey, Send, Wait, api, hours, on
-from journeykit.channels import Capabilities, Channel, Message, Receipt, Sent
+from journeykit.channels import (
+    Capabilities,
+    Channel,
+    Message,
+    Receipt,
+    Report,
+    Sent,
+)
 from journeykit.engine.calendar import to_ms
 from journeykit.errors import StoreError
 from journeykit.http.door import Busy
@@ -61,11 +68,13 @@ class Provider(Channel):
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
+        self.delivered: list[str] = []
         self.by: set[str] = set()
 
     def send(self, messages: Sequence[Message]) -> Sequence[Receipt]:
         self.by.add(threading.current_thread().name)
         self.asked += [(m.customer, m.template) for m in messages]
+        self.delivered += [m.delivery_id for m in messages]
         return [Sent(m.delivery_id) for m in messages]
 
 
@@ -91,7 +100,9 @@ class Shop:
         self.store = CountingStore.open(self.database, busy_timeout_ms=50)
         self.embedded = Embedded(
             Workspace(path=folder, name="shop", journeys=journeys),
-            Registry({("email", "test"): self.provider}, {}, {}, Observers(), ()),
+            Registry(
+                {("email", "test"): self.provider}, {}, {}, {}, {}, Observers(), ()
+            ),
             self.store,
             folder,
             relays=False,  # only the service writes the log
@@ -299,6 +310,77 @@ def test_a_store_that_cant_be_read_is_said_in_the_health(
     assert "store" in health["failures"]  # type: ignore[operator]
 
 
+def test_what_a_provider_says_is_archived_before_it_is_believed(
+    shop: Callable[..., Shop],
+) -> None:
+    here = shop(HELLO)
+    with here.running():
+        here.accept("ada")
+        until(lambda: here.store.backlog()["waiting"] == 0)
+        [row] = here.provider.asked
+        [id] = here.provider.delivered
+        for _ in range(2):
+            here.service.report(
+                "email",
+                [
+                    Report(id, "message.complained", "r1", T0),
+                    Report(
+                        "of nobody", "message.opened", "r2", T0 - timedelta(hours=1)
+                    ),
+                ],
+                timeout=ENOUGH,
+            )
+
+    assert row == ("ada", "hello")
+    archived = [json.loads(line) for line in log_lines(here.embedded.archive.path)]
+    said = [line for line in archived if line["name"] == "message.complained"]
+    assert [line["customer"] for line in said] == ["ada", "ada"]  # at least once
+    assert {line["id"] for line in said} == {"r1"}
+    assert said[0]["properties"]["journey"] == "hello"
+    assert {line["name"] for line in archived} == {"joined", "message.complained"}
+
+
+def test_a_report_waits_for_a_message_that_is_just_being_handed_over(
+    shop: Callable[..., Shop],
+) -> None:
+    here = shop(HELLO)
+    told: list[Future[None]] = []
+    send = here.provider.send
+    with ThreadPoolExecutor(1) as pool:
+
+        def faster(messages: Sequence[Message]) -> Sequence[Receipt]:
+            """The provider tells of a bounce before it says that it has it."""
+            [message] = messages
+            hard = {"bounce": "hard"}
+            report = Report(message.delivery_id, "message.bounced", "r1", T0, hard)
+            told.append(
+                pool.submit(here.service.report, "email", [report], timeout=ENOUGH)
+            )
+            until(lambda: bool(here.service._early))
+            return send(messages)
+
+        here.provider.send = faster  # type: ignore[method-assign]
+        with here.running():
+            here.accept("ada")
+            until(lambda: bool(told))
+            told[0].result(ENOUGH)
+
+    [address] = here.stored("ada").addresses.values()
+    assert address.suppressed == "hard_bounce"
+
+
+def test_a_report_of_a_message_that_never_comes_is_to_be_said_again(
+    shop: Callable[..., Shop],
+) -> None:
+    here = shop(HELLO)
+    report = Report("ab12" * 6, "message.opened", "r1", T0)
+
+    with here.running(), pytest.raises(StoreError, match="faster than the store"):
+        here.service.report("email", [report], timeout=1.0)
+
+    assert here.service._early == []
+
+
 def test_what_is_handled_one_by_one_is_archived_once(
     shop: Callable[..., Shop], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -458,3 +540,51 @@ def test_the_door_tells_how_it_goes(shop: Callable[..., Shop]) -> None:
     assert (health["status"], health["catalog"], health["queued"]) == ("ok", 1, 0)
     assert health["waiting"] == 0
     assert metrics == "taken_total 1\n"
+
+
+# Feedback, and what pages ask
+
+
+def known(site: Shop) -> list[str]:
+    """The deliveries that another process would find."""
+    with closing(sqlite3.connect(site.database)) as database:
+        return [id.hex() for (id,) in database.execute("select id from delivery")]
+
+
+def test_what_a_provider_says_is_decided_by_the_thread_that_decides(
+    shop: Callable[..., Shop],
+) -> None:
+    site = shop(HELLO)
+    with site.running():
+        site.accept("ada")
+        until(lambda: bool(site.provider.asked))
+        until(lambda: len(known(site)) == 1)
+        [id] = known(site)
+        report = Report(id, "message.unsubscribed", "r1", T0, {"topic": ""})
+
+        site.service.report("email", [report], timeout=ENOUGH)
+
+        said = site.service.permissions("ada")
+    assert [(word.granted, word.channel) for word in said.consents] == [
+        (False, "email")
+    ]
+    assert said.offers.channels == ("email",)
+
+
+def test_nobody_is_known_who_never_came(shop: Callable[..., Shop]) -> None:
+    site = shop(HELLO)
+
+    assert site.service.permissions("zoe").consents == ()
+
+
+def test_a_report_that_cant_be_stored_is_told_and_the_others_are(
+    shop: Callable[..., Shop],
+) -> None:
+    site = shop(HELLO)
+    early = Report("", "message.opened", "r1", T0, provider_id="p-1")
+    with site.running():
+        with pytest.raises(StoreError):
+            site.service.report("email", [early], timeout=ENOUGH)
+        site.accept("ada")
+
+    assert site.stored("ada") is not None

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,14 @@ from journeykit.local.schema import MIGRATIONS, migrate
 from journeykit.local.sqlite import SQLiteStore
 from journeykit.ports import Along, Change, Job, Settled, Store
 from journeykit.testing import StoreContract
+from journeykit.testing.store_contract.messages import (
+    AT,
+    KEY,
+    make_notice,
+    make_reference,
+)
 from journeykit.testing.store_contract.samples import (
+    DAY,
     HOUR,
     NOW,
     make_call,
@@ -149,7 +157,7 @@ UNFIT: dict[Callable[[Path], None], str] = {
     short_text: "is no database",
     another_application: "is another application's database",
     marked_by_another_application: "is another application's database",
-    later_release: "shape 2, this one reads up to 1",
+    later_release: "shape 3, this one reads up to 2",
     cut_in_half: "is damaged",
     header_overwritten: "is no database",
 }
@@ -258,6 +266,40 @@ def test_a_database_of_the_first_shape_is_read(path: Path) -> None:
         )
         assert store.bookmark("events.jsonl") == "17"
         assert not store.commit([Change(people["ada"], make_later(people["ada"]))])
+
+
+def test_a_database_of_the_second_shape_is_read(path: Path) -> None:
+    with raw(path) as db:
+        db.executescript((DATA / "shape-2.sql").read_text(encoding="utf-8"))
+
+    with closing(SQLiteStore.open(path)) as store:
+        people = store.load(["ada", "bob", "cyd"])
+        assert people["ada"].active == make_full("ada").active
+        assert people["cyd"].profile == {"huge": 2**80}
+        assert store.find(["ab12" * 6])["ab12" * 6].address == KEY
+        assert store.find(["c1"])["c1"].address == ""
+        again, lapsed = store.take(NOW + HOUR, 9, lease_until=NOW + HOUR)
+        assert again.command == make_message(
+            "d2", locale="de-CH", zone="Europe/Zurich", once=True
+        )
+        assert (again.attempts, again.reserved, lapsed.lapsed) == (1, True, True)
+        live = store.current()
+        assert live is not None
+        assert live.facts == {"whatsapp": {"free": ["hello"]}}
+        assert store.content(live.content) == b"templates"
+        assert store.content(live.suppressions) == b"addresses"
+        [known] = store.referred([KEY])[KEY]
+        assert known == make_reference("ada", delivery_id="ab12" * 6)
+        assert [*store.notices("ada", limit=9)] == [
+            make_notice("n2"),
+            make_notice(
+                "n1",
+                expires_at=AT + timedelta(days=3),
+                read_at=AT + timedelta(hours=1),
+            ),
+        ]
+        ada = people["ada"]
+        assert not store.commit([Change(ada, make_later(ada))])
 
 
 def test_migrations_are_done_in_order_and_once(path: Path) -> None:
@@ -753,3 +795,85 @@ def test_a_call_is_counted_with_its_journeys_messages(store: SQLiteStore) -> Non
     settled(store, make_message("d1"), "sent")
 
     assert store.tallies() == {"welcome": (1, 1)}
+
+
+# Templates, references, inboxes
+
+
+def test_a_database_of_the_first_shape_takes_what_later_ones_keep(path: Path) -> None:
+    with raw(path) as db:
+        db.executescript((DATA / "shape-1.sql").read_text(encoding="utf-8"))
+
+    with closing(SQLiteStore.open(path)) as store:
+        store.keep_content("a", b"templates")
+        store.refer([make_reference("ada")])
+        store.post([make_notice("d1")])
+        settled(store, make_message("d9"), "sent")
+
+        assert store.content("a") == b"templates"
+        assert [*store.referred([KEY])[KEY]] == [make_reference("ada")]
+        assert [*store.notices("ada", limit=9)] == [make_notice("d1")]
+        assert store.find(["c1", "d9"])["c1"].address == ""
+
+
+def test_the_templates_of_the_live_catalog_are_kept_whatever_comes(
+    store: SQLiteStore,
+) -> None:
+    store.keep_content("live", b"live")
+    store.keep_content("addresses", b"addresses")
+    store.publish(make_catalog(1, content="live", suppressions="addresses"))
+
+    for n in range(60):  # of publishers who were told that others were first
+        store.keep_content(f"in-vain-{n}", b"x")
+
+    assert store.content("live") == b"live"
+    assert store.content("addresses") == b"addresses"
+    assert [n for n in range(60) if store.content(f"in-vain-{n}")] == [*range(10, 60)]
+
+
+def test_templates_that_are_kept_again_are_the_last_to_go(store: SQLiteStore) -> None:
+    for n in range(50):
+        store.keep_content(str(n), b"x")
+    store.keep_content("0", b"x")
+
+    store.keep_content("50", b"x")
+
+    assert store.content("0") == b"x"
+    assert store.content("1") is None
+
+
+def test_references_are_kept_for_400_days(store: SQLiteStore) -> None:
+    store.refer([make_reference(f"old{n}") for n in range(3)])
+
+    store.refer([make_reference("new", at=NOW + 400 * DAY - 1)])
+    before = len(store.referred([KEY])[KEY])
+    store.refer([make_reference("newer", at=NOW + 400 * DAY)])
+    store.refer([make_reference("newest", at=NOW + 400 * DAY)])
+
+    assert before == 4
+    assert {one.customer for one in store.referred([KEY])[KEY]} == {
+        *("new", "newer", "newest")
+    }
+
+
+def test_notices_are_kept_for_90_days(store: SQLiteStore) -> None:
+    store.post([make_notice("d1"), make_notice("d2", customer="bob")])
+
+    store.post([make_notice("d3", at=AT + timedelta(days=90))])
+
+    assert [one.id for one in store.notices("ada", limit=9)] == ["d3"]
+    assert [*store.notices("bob", limit=9)] == []
+
+
+def test_a_settlement_that_fails_keeps_no_references(store: SQLiteStore) -> None:
+    decide(store, make_message("d1"))
+    (task,) = store.take(NOW, 1, lease_until=NOW + HOUR)
+
+    with pytest.raises(UnicodeEncodeError):
+        store.settle(
+            [Settled(task.id, "sent", NOW)],
+            references=[make_reference("ada"), make_reference("\ud800")],
+        )
+
+    assert store.referred([KEY]) == {}
+    assert store.find(["d1"]) == {}

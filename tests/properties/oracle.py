@@ -8,7 +8,7 @@ the customer said from the events. It is slow and that doesn't matter.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -67,12 +67,14 @@ class Letter:
 
 @dataclass(frozen=True)
 class Said:
-    """A yes or a no."""
+    """A yes or a no: since when, and if it was confirmed, when it was asked for."""
 
     granted: bool
     channel: str
     topic: str
     purpose: str
+    at: int = 0
+    over: int = -1
 
 
 @dataclass
@@ -82,6 +84,9 @@ class Known:
     Attributes:
         profile: Their attributes.
         said: Their latest yes or no per channel, topic and purpose.
+        asked_for: What they have asked for and neither confirmed nor refused, by channel
+            and topic.
+        asked: The same, whatever became of it.
         lost: Addresses that nothing may go to.
         resting: Addresses that bounced softly, and when.
         letters: All messages that were released and not given back.
@@ -89,9 +94,45 @@ class Known:
 
     profile: dict[str, Any] = field(default_factory=dict)
     said: dict[tuple[str, str, str], Said] = field(default_factory=dict)
+    asked_for: dict[tuple[str, str], Said] = field(default_factory=dict)
+    asked: dict[tuple[str, str], Said] = field(default_factory=dict)
     lost: set[tuple[str, str]] = field(default_factory=set)
     resting: dict[tuple[str, str], int] = field(default_factory=dict)
     letters: list[Letter] = field(default_factory=list)
+
+    def hear(self, how: str, word: Said) -> None:
+        """A word, or a request: `granted`, `withdrawn`, `requested`, `confirmed`."""
+        if how == "requested":
+            key = word.channel, word.topic
+            self.asked_for[key] = self.asked[key] = word
+            return
+        about = (word.channel, word.topic, word.purpose)
+        over = -1
+        if how == "confirmed":
+            over = self._asked_at(word)
+        elif how == "granted" and about in self.said and self.said[about].granted:
+            over = self.said[about].over
+        self.said[about] = replace(word, granted=how != "withdrawn", over=over)
+        self.asked_for = {
+            name: request
+            for name, request in self.asked_for.items()
+            if word.channel not in ("", request.channel)
+            or word.topic not in ("", request.topic)
+            or word.purpose not in ("", "marketing")
+        }
+
+    def _asked_at(self, word: Said) -> int:
+        """When what is confirmed was asked for: the same, or all channels or topics."""
+        found = [
+            self.asked_for[channel, topic]
+            for channel in dict.fromkeys((word.channel, ""))
+            for topic in dict.fromkeys((word.topic, ""))
+            if (channel, topic) in self.asked_for
+        ]
+        if not found:  # a wider one that was confirmed just now has settled it
+            return self.asked[word.channel, word.topic].at
+        same = [request for request in found if request.topic == word.topic]
+        return max(request.at for request in same or found)
 
     def address(self, channel: str, customer: str) -> str | None:
         """Where a channel would send to, as the worlds' rules say."""
@@ -120,6 +161,7 @@ class Question:
     step: Send
     now: int
     arrived: int
+    tried: int = 0
 
     @property
     def purpose(self) -> str:
@@ -131,7 +173,7 @@ class Question:
 
     @property
     def channels(self) -> Sequence[str]:
-        return self.step.channel
+        return self.step.channel[self.tried :]
 
     def by(self, channel: str) -> Letter:
         """The message, if it went over this channel."""
@@ -163,6 +205,17 @@ def verdict(policies: Policies, known: Known, asked: Question) -> tuple[str, str
     for reason in closed(policies, channel, asked.purpose, asked.now, asked, known):
         return reason, channel
     return "sent", channel
+
+
+def next_turn(policies: Policies, known: Known, asked: Question) -> int | None:
+    """When the next channel takes over from a message; None: there is none that could."""
+    after_that = asked.step.fallback_after
+    for channel in asked.channels if after_that else ():
+        is_lost = known.state_of(channel, asked.customer) in known.lost
+        address = known.address(channel, asked.customer)
+        if address and not is_lost and consented(policies, known, asked, channel):
+            return after(asked.now, after_that, known.zone(asked.journey))
+    return None
 
 
 def expires_at(known: Known, asked: Question) -> int | None:
@@ -209,10 +262,19 @@ def words(known: Known, asked: Question, channel: str) -> list[Said]:
 
 
 def consented(policies: Policies, known: Known, asked: Question, channel: str) -> bool:
-    """A no wins; else a yes; else the most specific default; else yes."""
+    """A no wins; else a yes; else what is not confirmed; else the defaults; else yes.
+
+    A yes that was asked for after a wider no to marketing, and confirmed, undoes it.
+    """
     said = words(known, asked, channel)
+    said = [word for word in said if not any(undoes(yes, word) for yes in said)]
     if said:
         return all(word.granted for word in said)
+    if asked.purpose == "marketing" and any(
+        request.channel in ("", channel) and request.topic in ("", asked.topic)
+        for request in known.asked_for.values()
+    ):
+        return False
     for topic, medium in ((True, True), (True, False), (False, True), (False, False)):
         for rule in policies.consent:
             if (
@@ -226,9 +288,36 @@ def consented(policies: Policies, known: Known, asked: Question, channel: str) -
     return True
 
 
+def undoes(yes: Said, no: Said) -> bool:
+    """Whether a yes was asked for after a no to marketing that is about all of it."""
+    return (
+        yes.granted
+        and not no.granted
+        and no.purpose == "marketing"
+        and no.at < yes.over
+        and no.channel in ("", yes.channel)
+        and no.topic in ("", yes.topic)
+    )
+
+
 def refused_everywhere(known: Known, asked: Question, channel: str) -> bool:
-    """Whether no other channel will do: the no is about the topic, or about all."""
-    noes = [word for word in words(known, asked, channel) if not word.granted]
+    """Whether no other channel will do: the no is about the topic, or about all.
+
+    It is not if a confirmation that is waited for would undo it.
+    """
+    said = words(known, asked, channel)
+    noes = [
+        word
+        for word in said
+        if not word.granted and not any(undoes(yes, word) for yes in said)
+    ]
+    hoped_for = [
+        replace(request, granted=True, over=request.at)
+        for request in known.asked_for.values()
+        if request.channel in ("", channel) and request.topic in ("", asked.topic)
+    ]
+    if any(all(undoes(yes, no) for no in noes) for yes in hoped_for):
+        return False
     return bool(noes) and all(not word.channel for word in noes)
 
 

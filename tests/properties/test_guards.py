@@ -16,6 +16,7 @@ from tests.properties.oracle import (
     closed,
     expires_at,
     is_full,
+    next_turn,
     verdict,
 )
 from tests.properties.worlds import (
@@ -65,6 +66,7 @@ class Witness:
         self.known = Known()
         self.seen: Counter[str] = Counter()
         self.arrived: dict[str, tuple[str, int]] = {}
+        self.tried: dict[str, int] = {}
         self.journeys = {journey.id: journey for journey in world.journeys}
 
     def meet(self, moment: Moment) -> None:
@@ -103,6 +105,7 @@ class Witness:
             raise TraceWasCut
         released: dict[str, int] = {}
         gone: set[tuple[str, str]] = set()  # a step sends one message a reaction
+        until: dict[str, int] = {}
         for entry in reaction.trace:
             match entry.kind:
                 case "profile" | "updated":
@@ -111,10 +114,18 @@ class Witness:
                     key = tuple(
                         entry.detail[k] for k in ("channel", "topic", "purpose")
                     )
-                    word = Said(entry.reason == "granted", *key)
-                    self.known.said[word.channel, word.topic, word.purpose] = word
+                    self.known.hear(entry.reason, Said(False, *key, at=entry.at))
                 case "address":
                     self._note_address(entry)
+                case "waiting" if entry.reason == "fallback":
+                    assert entry.detail["until"] == until.pop(entry.enrollment)
+                    self.seen["waits for word"] += 1
+                case "fell_back":
+                    assert entry.enrollment in self.tried
+                    self.seen[f"falls back: {entry.reason}"] += 1
+                case "went_on" if entry.enrollment in self.tried:
+                    self._left(entry)
+                    self.seen["word came"] += 1
                 case "sent" | "suppressed" | "deferred":
                     arrived = self._arrival(entry)
                     if entry.reason == "loop":
@@ -133,8 +144,29 @@ class Witness:
                         released[entry.enrollment] = entry.at
                         assert (entry.enrollment, entry.step) not in gone
                         gone.add((entry.enrollment, entry.step))
+                        turn = self._next_turn(entry, now)
+                        if turn is not None:
+                            until[entry.enrollment] = turn
+                            continue
                     if entry.kind != "deferred":  # it may come to this step again
-                        self.arrived.pop(entry.enrollment)
+                        self._left(entry)
+        assert not until
+
+    def _left(self, entry: TraceEntry) -> None:
+        self.arrived.pop(entry.enrollment)
+        self.tried.pop(entry.enrollment, None)
+
+    def _next_turn(self, entry: TraceEntry, now: int) -> int | None:
+        """When another channel takes over, and from which on."""
+        journey = self.journeys[entry.journey]
+        step = journey.step(entry.step)
+        assert isinstance(step, Send)
+        tried = step.channel.index(entry.detail["channel"]) + 1
+        asked = Question("ada", journey, step, now, 0, tried)
+        turn = next_turn(self.world.policies, self.known, asked)
+        if turn is not None:
+            self.tried[entry.enrollment] = tried
+        return turn
 
     def _learn(self, entry: TraceEntry) -> None:
         self.known.profile |= entry.detail["values"]
@@ -145,6 +177,9 @@ class Witness:
         state = self.known.state_of(entry.detail["channel"], "ada")
         if entry.reason == "bounced":
             self.known.resting[state] = entry.at
+        elif entry.reason == "restored":
+            self.known.lost.discard(state)
+            self.known.resting.pop(state, None)
         else:
             self.known.lost.add(state)
 
@@ -153,7 +188,8 @@ class Witness:
         journey = self.journeys[entry.journey]
         step = journey.step(entry.step)
         assert isinstance(step, Send)
-        asked = Question("ada", journey, step, now, arrived)
+        tried = self.tried.get(entry.enrollment, 0)
+        asked = Question("ada", journey, step, now, arrived, tried)
         expected, channel = verdict(self.world.policies, self.known, asked)
         self.seen[f"{entry.kind} {expected}"] += 1
         if entry.kind == "sent":
@@ -215,7 +251,7 @@ def test_a_message_goes_exactly_if_no_rule_forbids_it(data: st.DataObject) -> No
 def test_these_worlds_reach_every_answer_of_the_guards() -> None:
     seen: Counter[str] = Counter()
 
-    for seed in range(450):
+    for seed in range(900):
         dice = Dice(Random(seed).randbytes(3000))
         world = world_of(dice, [dice, dice, dice])
         witness = Witness(world)
@@ -238,4 +274,9 @@ def test_these_worlds_reach_every_answer_of_the_guards() -> None:
             for reason in ("frequency_cap", "quiet_hours", "open_hours", "closed_day")
         ),
         "deferred catch_up",
+        "waits for word",
+        "word came",
+        "falls back: timeout",
+        "falls back: failed",
+        "falls back: bounced",
     }

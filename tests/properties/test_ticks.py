@@ -83,7 +83,9 @@ def essence(life: Life, story: Sequence[Moment]) -> Customer:
     """The document apart from what depends on when it was written, and decides nothing.
 
     That is: the count of writes; the wall clock of releases, and of the events that Emit
-    steps let happen; goals that nobody watches any more, which a later write forgets.
+    steps let happen; goals that nobody watches any more, which a later write forgets; and
+    where somebody was seen last, since a report of these stories is about what was sent
+    by then, and without a timer that is less.
     """
     customer = life.customer
     assert customer is not None
@@ -101,7 +103,7 @@ def essence(life: Life, story: Sequence[Moment]) -> Customer:
     }
     seen = {hash: at for hash, at in customer.seen.items() if hash in received}
     return msgspec.structs.replace(
-        customer, revision=0, ledger=[], past=past, seen=seen
+        customer, revision=0, ledger=[], past=past, seen=seen, addresses={}
     )
 
 

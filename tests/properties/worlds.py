@@ -260,11 +260,17 @@ def send(dice: Dice, style: Style = ANY) -> Send:
     """A message, with every option."""
     expires: Duration | Literal["never"] | None
     expires = dice.pick(None, None, "never", minutes(30), hours(2), days(1))
+    channels = dice.pick(
+        ["email"], ["push"], ["email", "sms"], ["sms", "push"], ["push", "email"]
+    )
+    fallback = dice.pick(None, None, minutes(30), hours(6))
+    if len(channels) == 1 or not style.apart:
+        fallback = None
     return Send(
-        dice.pick(
-            ["email"], ["push"], ["email", "sms"], ["sms", "push"], ["push", "email"]
-        ),
+        channels,
         dice.pick("hello", "offer"),
+        fallback_after=fallback,
+        fallback_unless=dice.pick("delivered", "opened") if fallback else "delivered",
         variables=dice.pick({}, {"plan": profile.plan, "one": 1}),
         topic=dice.pick(None, None, *TOPICS),
         purpose=dice.pick(None, None, None, "marketing", "transactional"),
@@ -611,13 +617,22 @@ def happening(dice: Dice, start: datetime, style: Style) -> Happening:
     if kind < 12:
         return "profile.updated", dice.subset(ATTRIBUTES)
     if kind < 14:
+        about = dice.subset(CONSENTS)
+        if dice.rare(2):
+            return dice.pick("consent.requested", "consent.confirmed"), about
         yes = {"granted": dice.pick(True, False, False, "yes")}
-        return "consent.changed", {**yes, **dice.subset(CONSENTS)}
+        return "consent.changed", {**yes, **about}
     channel = {"channel": dice.pick("sms", "email", "push")}
     if kind == 14:
         bounce = dice.pick(*["hard", *(["soft", "soft"] * (not style.timeless))])
         return "message.bounced", {**channel, "bounce": bounce}
-    name = dice.pick("message.unsubscribed", "message.complained")
+    name = dice.pick(
+        "message.unsubscribed", "message.complained", "message.replied", "restored"
+    )
+    if name == "message.replied":
+        return name, {**channel, "keyword": dice.pick("stop", "start", "help")}
+    if name == "restored":
+        return dice.pick("address.restored", "address.suppressed"), channel
     return name, {**channel, **dice.subset({"topic": TOPICS})}
 
 

@@ -70,6 +70,7 @@ class Shop:
         publish: Any = None,
         workers: int = 1,
         back_off: Callable[[int], None] = back_off,
+        **dispatching: Any,
     ) -> None:
         self.store = store or MemoryStore()
         self.now = self.ms("+0h")
@@ -84,6 +85,7 @@ class Shop:
                 for name, channel in self.channels.items()
             },
             actions=[action.name for action in actions],
+            contents=self.store,
         )
         self.runtime = Runtime(
             self.store,
@@ -102,6 +104,7 @@ class Shop:
             observers=observers,
             publish=publish,
             workers=workers,
+            **dispatching,
         )
         self._count = 0
         self.publish(*journeys)

@@ -16,6 +16,7 @@ from journeykit import (
     Journey,
     Policies,
     QuietHours,
+    Secret,
     Send,
     WaitFor,
     When,
@@ -37,7 +38,7 @@ from journeykit.channels import (
 from journeykit.engine.stimuli import Stimulus
 from journeykit.happened import Delivered
 from journeykit.observers import Observer, Observers
-from journeykit.ports import Settled
+from journeykit.ports import Reference, Settled
 from journeykit.runtime.dispatcher import LEASE_MS
 from journeykit.runtime.retries import ATTEMPTS, HORIZON_MS
 from journeykit.testing import MemoryStore
@@ -579,6 +580,25 @@ def test_a_channel_that_fails_while_its_receipts_are_read_is_out_of_reach() -> N
     assert shop.delivery(provider.asked[0]).reason == "no_receipt"
 
 
+def test_without_its_secret_a_channel_has_sent_nothing_and_is_asked_again(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def receipts(messages: Sequence[Message]) -> Any:
+        Secret("$PAGER_KEY").reveal()
+        return [Sent(message.delivery_id) for message in messages]
+
+    monkeypatch.delenv("PAGER_KEY", raising=False)
+    shop = joined(provider := Talker(receipts))
+
+    shop.deliver()
+    monkeypatch.setenv("PAGER_KEY", "k")
+    shop.passes("+16m")
+
+    assert shop.delivery(provider.asked[-1]).outcome == "sent"
+    assert len(provider.asked) == 2
+    assert "'email' can't send: environment: PAGER_KEY: is not set" in caplog.text
+
+
 def test_what_a_provider_says_is_kept_as_short_text(provider: Provider) -> None:
     shop = joined(provider)
     provider.answer = lambda m: Rejected(m.delivery_id, "\ud800" + "x" * 1000)
@@ -882,11 +902,15 @@ class Forgetful(MemoryStore):
         return super().revision()
 
     def settle(
-        self, settled: Sequence[Settled], *, reports: Sequence[Stimulus] = ()
+        self,
+        settled: Sequence[Settled],
+        *,
+        reports: Sequence[Stimulus] = (),
+        references: Sequence[Reference] = (),
     ) -> None:
         if any(one.outcome == self.refuses for one in settled):
             raise OSError("gone")
-        super().settle(settled, reports=reports)
+        super().settle(settled, reports=reports, references=references)
 
 
 def test_what_can_not_be_looked_up_is_not_handed_over_and_goes_later() -> None:

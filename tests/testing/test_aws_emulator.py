@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -19,6 +20,7 @@ import pytest
 from journeykit import Call, Journey, Send, Wait, days, hours, minutes, on
 from journeykit.aws.templates import TEMPLATE, templates_folder
 from journeykit.channels import Message, Receipt
+from journeykit.content.library import Library
 from journeykit.errors import InputError, JourneyKitError, UnknownChannel
 from journeykit.testing import AwsEmulator, Killed, RecordingChannel, make_event
 from journeykit.testing.aws import Request
@@ -199,7 +201,10 @@ def test_disorder_lets_messages_come_twice() -> None:
 # --- what it is made of ------------------------------------------------------------------
 
 
-def test_a_channel_that_nobody_carries_is_refused() -> None:
+def test_a_channel_that_nobody_carries_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("JOURNEYKIT_PLUGINS", "none")
     workspace = Workspace(path=Path(), name="shop", journeys=[CART])
 
     with (
@@ -395,3 +400,40 @@ def test_every_value_of_our_templates_can_be_filled_in() -> None:
 
     assert len(list(found.resources())) > 50
     assert found.outputs()["PublishFunction"] == "shop-publish"
+
+
+# --- templates -----------------------------------------------------------------------
+
+
+class Letters(RecordingChannel):
+    """Keeps what templates come to."""
+
+    medium = "email"
+
+    def __init__(self) -> None:
+        super().__init__("email")
+        self.bodies: list[str] = []
+
+    def render(self, message: Message) -> Message:
+        assert message.content is not None
+        return replace(message, body=message.content.parts["txt"])
+
+    def send(self, messages: Sequence[Message]) -> Sequence[Receipt]:
+        self.bodies += [message.body for message in messages]
+        return super().send(messages)
+
+
+def test_messages_are_made_of_the_workspaces_templates(tmp_path: Path) -> None:
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates/reminder.email.txt").write_text("It is {{ now.year }}.")
+    library = Library.read(tmp_path / "templates")
+    shop = Workspace(path=tmp_path, name="shop", journeys=[AT_ONCE], _library=library)
+    letters = Letters()
+
+    with AwsEmulator(shop, start=START, channels={"email": letters}) as aws:
+        news = aws.publish()
+        aws.event("cart.updated", "ada")
+        aws.advance(minutes(1))
+
+    assert news["templates"]
+    assert letters.bodies == ["It is 2026."]

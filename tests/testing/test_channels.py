@@ -136,7 +136,13 @@ def test_installed_channels_carry_messages() -> None:
         ("sms", "recording"): sms,
     }
     registry = Registry(
-        channels=channels, actions={}, commands={}, observers=Observers(), plugins=()
+        channels=channels,
+        actions={},
+        guards={},
+        engines={},
+        commands={},
+        observers=Observers(),
+        plugins=(),
     )
 
     deliver(sent(), registry)

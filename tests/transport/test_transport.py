@@ -168,6 +168,25 @@ def test_an_answer_comes_back_with_its_headers_and_body(
     assert body == b'{"a":1}'
 
 
+def test_what_is_fetched_is_asked_for_without_a_body(
+    serve: Serve, transport: Transport
+) -> None:
+    server = serve(say(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
+
+    response = transport.get(server.url, {"X-Key": "k"})
+
+    assert isinstance(response, Response)
+    assert response.body == b"ok"
+    [request] = server.requests
+    assert request.startswith(b"GET /in?token=t-1 HTTP/1.1\r\n")
+    assert b"X-Key: k" in request
+    assert b"content-length" not in request.lower()
+
+
+def test_what_is_fetched_goes_where_it_may(transport: Transport) -> None:
+    assert isinstance(transport.get("http://169.254.169.254/latest"), Blocked)
+
+
 def test_a_connection_is_used_again(serve: Serve, transport: Transport) -> None:
     server = serve(say(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
 

@@ -8,13 +8,13 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from aws_lambda_powertools.logging import correlation_paths
 
-from journeykit_handlers.bootstrap import app, logger, metrics, tracer
+from journeykit_handlers.bootstrap import app, logger, metrics, refresh_secrets, tracer
 from journeykit_handlers.routes import resolver
 
 
 @cache
 def routes() -> APIGatewayHttpResolver:
-    return resolver(app().door)
+    return resolver(app().door, refresh=refresh_secrets)
 
 
 @logger.inject_lambda_context(

@@ -39,11 +39,11 @@ from journeykit.transport import (
 )
 from journeykit_webhook import (
     WebhookChannel,
-    WebhookSettings,
     new_secret,
     signed,
     verify,
 )
+from journeykit_webhook.settings import WebhookSettings
 
 SECRET = new_secret()
 URL = "https://hooks.example.com/in/token-3f9a"

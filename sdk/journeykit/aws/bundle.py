@@ -26,6 +26,8 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from journeykit.aws.installing import (
     Run,
     Target,
@@ -64,7 +66,7 @@ SERVICES = frozenset(
 _LAMBDA = Target()
 _HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 _OURS = ("journeykit[aws]", "journeykit-handlers")
-_COPIED = ("journeykit.toml", "templates")
+_COPIED = ("journeykit.toml",)  # templates go with the journeys: they are published
 _WHEN = (1980, 1, 1, 0, 0, 0)  # the oldest instant that a zip file can say
 _TASK = "/var/task"  # where Lambda unpacks it: what tracebacks are to name
 _SHARE = 100 * 1024  # bytes; smaller distributions are reported together
@@ -124,7 +126,7 @@ def build(
     if requirements is None and (workspace / "requirements.txt").is_file():
         requirements = workspace / "requirements.txt"
     plugins = {p.distribution for p in manifest.plugins} - {"", "journeykit"}
-    names = [*_OURS, *sorted(plugins)]
+    names = [*_ours(workspace), *sorted(plugins)]
     templates = templates_folder(workspace)
     copied = [*map(Path, _COPIED), *include]
     _refuse_missing(workspace, copied)
@@ -175,6 +177,14 @@ def report(bundle: Bundle) -> Iterator[str]:
     if small:
         yield f"{_mb(sum(small)):>9}  {len(small)} smaller ones"
     yield f"{_mb(bundle.size):>9}  in total; {_mb(bundle.zipped)} zipped"
+
+
+def _ours(workspace: Path) -> Sequence[str]:
+    """Our own distributions, with what templates need if there are any."""
+    folder = workspace / "templates"
+    if any(path.is_file() for path in folder.rglob("*")):
+        return ("journeykit[aws,templates]", "journeykit-handlers")
+    return _OURS
 
 
 def _mb(size: int) -> str:
@@ -291,15 +301,7 @@ def _matched(manifest: Manifest, code: Path) -> Manifest:
                     "workspace is checked with it"
                 )
     release = found["journeykit"].version
-    return Manifest(
-        workspace=manifest.workspace,
-        release=release,
-        plugins=tuple(plugins),
-        channels=manifest.channels,
-        actions=manifest.actions,
-        settings=manifest.settings,
-        loggable=manifest.loggable,
-    )
+    return replace(manifest, release=release, plugins=tuple(plugins))
 
 
 def _bundled(code: Path) -> Iterator[Distribution]:
@@ -327,7 +329,8 @@ def _noted(
             )
     text = (templates / "template.yaml").read_text("utf-8")
     for name, provider in manifest.channels.items():
-        if name != provider and f"Channel: {name}," not in text:
+        built_in = name in ("console", "file") and name == provider
+        if not built_in and f"Channel: {name}," not in text:
             own = workspace / "infra"
             copy = f"copy {templates.resolve()} to {own.resolve()} and "
             yield (

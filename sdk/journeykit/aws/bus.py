@@ -35,17 +35,7 @@ from journeykit.aws.queues import Unsendable, sendable
 from journeykit.engine.calendar import to_datetime
 from journeykit.engine.commands import PublishEvent
 from journeykit.errors import InputError, StoreBusy, StoreError
-from journeykit.model.events import (
-    CONSENT_CHANGED,
-    MAX_LINE,
-    MESSAGE_BOUNCED,
-    MESSAGE_COMPLAINED,
-    MESSAGE_FAILED,
-    MESSAGE_UNSUBSCRIBED,
-    PROFILE_UPDATED,
-    Event,
-    checked,
-)
+from journeykit.model.events import LEARNED, MAX_LINE, Event, checked
 from journeykit.model.plain_text import printable
 
 if TYPE_CHECKING:
@@ -118,17 +108,6 @@ class _Stamped(_Detail, kw_only=True):
 
 
 _FIELDS = frozenset({"customer", "id", "occurred_at", "test"})
-# These say something about a customer whether or not a journey hears them.
-_LEARNED = frozenset(
-    {
-        PROFILE_UPDATED,
-        CONSENT_CHANGED,
-        MESSAGE_BOUNCED,
-        MESSAGE_COMPLAINED,
-        MESSAGE_FAILED,
-        MESSAGE_UNSUBSCRIBED,
-    }
-)
 _envelopes = msgspec.json.Decoder(_Envelope)
 
 
@@ -480,7 +459,7 @@ EVERYTHING = sendable(_encode({"source": _OTHERS}))
 
 def names_of(catalog: Catalog) -> frozenset[str]:
     """The names of all events that are to come in: heard, or said about a customer."""
-    return catalog.hears | _LEARNED
+    return catalog.hears | LEARNED
 
 
 def patterns_of(names: Collection[str]) -> list[str]:

@@ -19,14 +19,9 @@ from journeykit.aws.messages import attribute, sent_at
 from journeykit.aws.queues import Parcel, sendable
 from journeykit.channels import Callback
 from journeykit.errors import InputError
+from journeykit.http.feedback import OF_AWS
 
 KIND = "callback"
-
-_OF_AWS = "x-amz-"
-"""What only AWS says. The door lets no such header in, so a channel may believe it."""
-
-# Of a proxy or a browser: they say nothing that a provider has said, and whose they are.
-_DROPPED = ("cookie", "forwarded", "via", "x-forwarded-", _OF_AWS, "x-amzn-")
 
 
 class _Posted(msgspec.Struct):
@@ -60,13 +55,6 @@ _encode = msgspec.json.Encoder().encode
 _posted = msgspec.json.Decoder(_Posted)
 _notification = msgspec.json.Decoder(_Notification)
 _envelope = msgspec.json.Decoder(_Envelope)
-
-
-def kept(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers of a callback that a channel is to see."""
-    return {
-        name: value for name, value in headers.items() if not name.startswith(_DROPPED)
-    }
 
 
 def callback_parcel(channel: str, callback: Callback) -> Parcel:
@@ -126,13 +114,13 @@ def _of_aws(body: str, received_at: datetime) -> Callback:
         note = _notification.decode(body)
     except msgspec.ValidationError:
         event = _envelope.decode(body)
-        headers = {f"{_OF_AWS}eventbridge-source": event.source}
+        headers = {f"{OF_AWS}eventbridge-source": event.source}
         return Callback(body=body.encode(), headers=headers, received_at=received_at)
     if note.type != "Notification":
         raise InputError("SNS sends something else than a notification")
     headers = {
-        f"{_OF_AWS}sns-topic-arn": note.topic,
-        f"{_OF_AWS}sns-message-id": note.id,
+        f"{OF_AWS}sns-topic-arn": note.topic,
+        f"{OF_AWS}sns-message-id": note.id,
     }
     return Callback(
         body=note.message.encode(), headers=headers, received_at=received_at

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +99,25 @@ class DynamoClaims:
             if self._next(key, holder, taken, at):
                 return taken + 1
         raise StoreBusy(f"{_WHAT}: too many claim the same at once; try again later")
+
+    def release(self, key: str, holder: str, *, since: int) -> None:
+        """Give back the place of a key that has one; nothing happens if it isn't theirs.
+
+        Raises:
+            StoreError: The table can't be used.
+        """
+        with suppress(LostRace), translated(_WHAT):
+            self._client.delete_item(
+                TableName=self._table,
+                Key=self._count_of(key),
+                ConditionExpression="holder = :holder AND taken = :one AND #at >= :since",
+                ExpressionAttributeNames={"#at": "at"},
+                ExpressionAttributeValues={
+                    ":holder": {"S": holder},
+                    ":one": {"N": "1"},
+                    ":since": {"N": str(since)},
+                },
+            )
 
     def _count(self, key: str) -> Mapping[str, Any] | None:
         with translated(_WHAT):

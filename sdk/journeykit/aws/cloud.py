@@ -5,8 +5,11 @@ What becomes of a record:
 - it is handled: acknowledged;
 - it can never be handled (it can't be read, nobody knows what it means): a dead letter with
   the reason, and acknowledged;
+- it says that it comes from a provider, and doesn't: counted, logged, and acknowledged. Anybody
+  can post to a callback's address, and dead letters are for what somebody can mend;
 - it can't be handled now (`StoreBusy`, nothing is published yet, a catalog that this bundle
-  can't run): it raises, and the queue brings it again. What has come too often so goes to
+  can't run, a secret or a setting without which nobody can tell who has signed a callback):
+  it raises, and the queue brings it again. What has come too often so goes to
   the queue's own dead-letter queue; the log says why, by the message's id.
 """
 
@@ -19,7 +22,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from journeykit.aws.parts import Parts
-from journeykit.errors import DefinitionError, InputError, StaleCatalog, StoreError
+from journeykit.errors import (
+    DefinitionError,
+    ForgedCallback,
+    InputError,
+    StaleCatalog,
+    StoreError,
+)
+from journeykit.http.feedback import is_ours
 from journeykit.runtime.failures import places
 
 if TYPE_CHECKING:
@@ -112,6 +122,7 @@ class Cloud(Parts):
             table=self._settings.required("deliveries_table"),
             queue_of=self.queue_of,
             events=self.queue("events_queue"),
+            references=self.references,
             tallies=self.tallies,
             bury=self.bury,
             clock=self._clock,
@@ -141,9 +152,10 @@ class Cloud(Parts):
         """
         with self._trying("a record is to come again"):
             channels = self.channels
-            reports = self._read(record, partial(_reports_in, channels), "feedback")
-            if reports:
-                self.runtime.feedback(reports, now=self._clock())
+            told = self._read(record, partial(_reports_in, channels), "feedback")
+            if told and told[1]:
+                name, reports = told
+                self.runtime.feedback(reports, now=self._clock(), channel=name)
 
     def publish(
         self, request: Mapping[str, Any], *, time_left: Callable[[], int]
@@ -160,7 +172,11 @@ class Cloud(Parts):
         read: Callable[[Mapping[str, Any]], T],
         door: str,
     ) -> T | None:
-        """Read a record; what can't be read is buried, with the reason."""
+        """Read a record; what can't be read is buried, with the reason.
+
+        Raises:
+            InputError: It can't be verified as long as something of ours isn't there.
+        """
         from journeykit.aws.messages import attribute, letter_of
 
         self.telemetry.about(
@@ -168,7 +184,13 @@ class Cloud(Parts):
         )
         try:
             return read(record)
+        except ForgedCallback as error:
+            _log.warning("a callback is forged; it is dropped: %s", error.place)
+            self.telemetry.count("ForgedCallbacks")
+            return None
         except (InputError, ValueError) as error:
+            if isinstance(error, InputError) and is_ours(error):
+                raise
             # Without its words, which may quote what came in; the letter has them.
             kind = type(error).__name__
             _log.error("a record can't be read (%s); it is a dead letter now", kind)
@@ -188,23 +210,40 @@ class Cloud(Parts):
 
 def _reports_in(
     channels: Mapping[str, Channel], record: Mapping[str, Any]
-) -> Sequence[Report]:
-    """What a provider says about messages.
+) -> tuple[str, Sequence[Report]]:
+    """What a provider says about messages, and the name of the channel that read it.
 
     Raises:
-        InputError: It can't be read, or is forged, or of nobody who is known here.
+        ForgedCallback: It is not from whom it says it is.
+        InputError: It can't be read, or not yet, or is of nobody who is known here.
     """
     from journeykit.aws.callbacks import callback_of
+    from journeykit.channels import Channel as Silent
 
     name, callback = callback_of(record)
-    if not name:  # SNS and EventBridge can't say whose it is
-        for channel in channels.values():
-            if reports := channel.feedback(callback):
-                return reports
-        raise InputError("it is about no channel that is carried here")
-    if name not in channels:
+    if name and name not in channels:
         raise InputError(f"nobody carries channel {name!r:.80} here")
-    return channels[name].feedback(callback)
+    if name:
+        return name, channels[name].feedback(callback)
+    # SNS and EventBridge can't say whose it is; whoever it isn't for refuses it, or has
+    # nothing to say about it. Nobody is asked who never says anything.
+    known, unset = "", None
+    for name, channel in channels.items():
+        if type(channel).feedback is Silent.feedback:
+            continue
+        try:
+            if reports := channel.feedback(callback):
+                return name, reports
+        except InputError as error:
+            if unset is None and is_ours(error):
+                unset = error
+            continue
+        known = known or name
+    if unset is not None:  # it may be whose this is
+        raise unset
+    if not known:
+        raise InputError("it is about no channel that is carried here")
+    return known, ()
 
 
 def _said(error: Exception) -> str:

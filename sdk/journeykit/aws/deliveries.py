@@ -8,7 +8,7 @@
     due   when a lease ends, or a wait                          milliseconds
     n     how often it was handed over, `res`: whether it keeps its slot of the pace
     rep   reports that may not have been sent yet
-    c ch j v st e t at why pid tst                              see `ports.Delivery`;
+    c ch j v st e t at why pid tst ad                           see `ports.Delivery`;
           written with the claim, since a provider may report before it is settled
     ttl   30 days later                                         seconds
 
@@ -128,7 +128,7 @@ class Rows:
     ) -> Claim | Obstacle:
         """Claim a row for a command of a revision, if nobody else has it."""
         fields = _described(command, now)
-        gone = {"rep", "why", "pid", "tst"} - fields.keys()
+        gone = {"rep", "why", "pid", "ad", "tst"} - fields.keys()
         values = {
             ":new": _text("new"),
             ":claimed": _text("claimed"),
@@ -188,11 +188,25 @@ class Rows:
             "ttl": _number(settled.at // 1000 + KEPT_S),
             **_described(command, settled.at),
         }
-        told = {"why": settled.reason, "pid": settled.provider_id}
+        told = {
+            "why": settled.reason,
+            "pid": settled.provider_id,
+            "ad": settled.address,
+        }
         fields.update({name: _text(value) for name, value in told.items() if value})
         if reports:
             fields["rep"] = {"B": reports}
-        gone = {"was", "due", "n", "res", "why", "pid", "tst", "rep"} - fields.keys()
+        gone = {
+            "was",
+            "due",
+            "n",
+            "res",
+            "why",
+            "pid",
+            "ad",
+            "tst",
+            "rep",
+        } - fields.keys()
         values = {
             ":claimed": _text("claimed"),
             ":waiting": _text("waiting"),
@@ -353,6 +367,7 @@ class DynamoDeliveries:
             reason=_said(row, "why"),
             provider_id=_said(row, "pid"),
             test=bool(row.get("tst", {}).get("BOOL")),
+            address=_said(row, "ad"),
         )
 
 

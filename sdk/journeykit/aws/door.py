@@ -3,6 +3,9 @@
     POST /v1/events, /v1/batch, /v1/identify  → bus, and from there archive and rules
     POST /v1/enroll                           → events queue
     POST /v1/feedback/<channel>               → feedback queue, verified by the channel
+    GET  /v1/feedback/<channel>               → the channel's own answer
+    GET  /v1/inbox/<customer>                 → state table; POST → the bus as well
+    /u/…, /p/…, /c/…, /l/…, /o/…              → pages; what comes of them → bus
     GET  /v1/health, /v1/openapi.json
 
 Who writes has an API key that is for it, or is known to API Gateway by IAM. Everything is
@@ -18,10 +21,11 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from journeykit.aws.bus import MAX_ENTRY, Bus, entry_size
-from journeykit.aws.callbacks import callback_parcel, kept
+from journeykit.aws.callbacks import callback_parcel
 from journeykit.aws.keys import KnownKeys
 from journeykit.aws.messages import stimulus_parcel
 from journeykit.aws.queues import MAX_BYTES, Queue, Unsendable
@@ -29,7 +33,16 @@ from journeykit.channels import Callback
 from journeykit.engine.stimuli import Stimulus
 from journeykit.errors import InputError, StoreError
 from journeykit.http.body import MAX_BODY
-from journeykit.http.door import TAKEN, Door, Route, not_stored
+from journeykit.http.door import Door, Route, not_stored
+from journeykit.http.feedback import (
+    FEEDBACK,
+    MAX_CALLBACK,
+    ROUTE,
+    callback_in,
+    greeted,
+    strange,
+    thanked,
+)
 from journeykit.http.keys import Writer, given_key
 from journeykit.http.messages import (
     Answer,
@@ -40,15 +53,16 @@ from journeykit.http.messages import (
     line_of,
 )
 from journeykit.http.operations import operations
-from journeykit.model.events import Event
+from journeykit.links import LinkSettings
+from journeykit.model.events import MESSAGE, Event
+from journeykit.runtime.failures import places
+
+if TYPE_CHECKING:
+    from journeykit.http.inbox import Board
+    from journeykit.http.preferences import Permissions
+    from journeykit.ports import Delivery
 
 LOG = logging.getLogger("journeykit.http")
-
-FEEDBACK = "/v1/feedback/"
-"""What the paths of callbacks begin with; the channel's name follows."""
-
-MAX_CALLBACK = 256 * 1024
-"""Bytes of a provider's callback."""
 
 MAX_HEAD = 16 * 1024
 """Bytes of all headers, in case that somebody else than API Gateway brings them."""
@@ -58,15 +72,43 @@ MAX_HEADERS = 64
 # Bytes of a line that fits on the bus for sure: written by us, `1e15` has 18 bytes.
 _ROOMY = MAX_ENTRY // 8
 
+# A provider that asks whether the address is ours may do so by POST; it wants something
+# back then, which all of them call a challenge. So no other callback loads a channel here.
+_QUESTION = b"challenge"
+_LONGEST_QUESTION = 4 * 1024
+
 
 class CloudDesk:
     """Takes what the door lets in: events to the bus, calls and callbacks to queues."""
 
-    def __init__(self, bus: Bus, events: Queue, feedback: Queue) -> None:
-        """Take where things go."""
+    def __init__(
+        self,
+        bus: Bus,
+        events: Queue,
+        feedback: Queue,
+        *,
+        permissions: Callable[[str], Permissions] | None = None,
+        find: Callable[[Sequence[str]], Mapping[str, Delivery]] | None = None,
+    ) -> None:
+        """Take where things go, who knows what a customer has said, and who messages."""
         self._bus = bus
         self._events = events
         self._feedback = feedback
+        self._permissions = permissions
+        self._find = find
+
+    def permissions(self, customer: str) -> Permissions:
+        """Return what a customer has said about messages, and may say.
+
+        Raises:
+            StoreError: It can't be read now.
+        """
+        if self._permissions is None:
+            raise StoreError("nobody here knows what customers have said")
+        try:
+            return self._permissions(customer)
+        except InputError as error:  # a resource isn't named in the environment
+            raise StoreError(str(error)) from error
 
     def accept(self, stimuli: Sequence[Stimulus], *, timeout: float) -> None:
         """Return when all of them are on the bus or in the queue.
@@ -76,6 +118,8 @@ class CloudDesk:
             InputError: One of them never can be; all others are.
         """
         events = [one for one in stimuli if isinstance(one, Event)]
+        if any(event.name.startswith(MESSAGE) for event in events):
+            events = self._of_runs(events)
         calls = [stimulus_parcel(one) for one in stimuli if not isinstance(one, Event)]
         try:
             if events:
@@ -84,6 +128,22 @@ class CloudDesk:
                 self._events.send(calls)
         except Unsendable as error:
             raise InputError(str(error)) from error
+
+    def _of_runs(self, events: list[Event]) -> list[Event]:
+        """The same with the runs of the messages that they are about.
+
+        Whoever wants to leave may leave, also while no message can be looked up.
+        """
+        from journeykit.runtime.reports import of_runs
+
+        def found(ids: Sequence[str]) -> Mapping[str, Delivery]:
+            try:
+                return self._find(ids) if self._find else {}
+            except (StoreError, InputError) as error:
+                LOG.error("messages can't be looked up: %s", error)
+                return {}
+
+        return [one for one in of_runs(events, found) if isinstance(one, Event)]
 
     def pass_on(self, channel: str, callback: Callback) -> None:
         """Return when a callback is in the queue.
@@ -104,6 +164,7 @@ class CloudDoor(Door):
     Attributes:
         operations: What there is, by path.
         describe: Says the same in OpenAPI; whoever makes the routes sets it.
+        refresh: Reads secrets that are too old by now; asked before one is needed.
     """
 
     def __init__(
@@ -113,6 +174,10 @@ class CloudDoor(Door):
         keys: KnownKeys,
         channels: Collection[str] = (),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        greet: Callable[[str, Callback], str | None] = lambda *_: None,
+        links: LinkSettings | None = None,
+        workspace: str = "",
+        inbox: Board | None = None,
     ) -> None:
         """Open nothing yet.
 
@@ -121,15 +186,29 @@ class CloudDoor(Door):
             keys: Who may come in, beside those whom IAM lets in.
             channels: Whose callbacks are taken.
             clock: Tells the instant that is stamped on what comes in.
+            greet: What a channel, by its name, answers a provider that asks whether the
+                address is ours.
+            links: `[links]` of the workspace; without a URL there are no pages.
+            workspace: Its name, which is signed with each link.
+            inbox: Where in-app messages are; None: there are none.
         """
-        super().__init__(desk, clock=clock)
+        super().__init__(
+            desk, clock=clock, links=links, workspace=workspace, inbox=inbox
+        )
         self._keys = keys
         self._channels = frozenset(channels)
         self._pass_on = desk.pass_on
         self.operations = operations()
         self.describe: Callable[[], str] = lambda: "{}"
-        self.routes[f"{FEEDBACK}<channel>"] = Route(
-            "POST", self._called_back, open=True, raw=True
+        self.refresh: Callable[[], None] = lambda: None
+        self._greet = greet
+        self.routes[ROUTE] = Route(
+            "GET POST",
+            self._called_back,
+            open=True,
+            raw=True,
+            public=True,
+            most=MAX_CALLBACK,
         )
         self.routes["/v1/health"] = Route("GET", self._health, open=True)
         self.routes["/v1/openapi.json"] = Route("GET", self._described)
@@ -150,30 +229,41 @@ class CloudDoor(Door):
             body=b"" if request.method == "HEAD" else answer.body,
         )
         seconds = time.monotonic() - begun
-        if self.route(path) is None:  # it may name anybody
-            request = replace(request, path="-")
+        request = replace(request, path=self.shown(path))  # it may name anybody
         LOG.info("%s", line_of(request, answer, id=request.id, seconds=seconds))
         return answer
 
-    def route(self, path: str) -> Route | None:
-        """Return what is done at a path; at each channel's the same."""
-        if path.startswith(FEEDBACK):
-            name = path.removeprefix(FEEDBACK)
-            path = f"{FEEDBACK}<channel>" if name in self._channels else ""
-        return super().route(path)
+    def answer(self, request: Request) -> Answer:
+        """Answer a request, with the secrets that it needs, if it needs one."""
+        route = self.route(request.path)
+        if route is not None and route.public and not request.path.startswith(FEEDBACK):
+            try:
+                self.refresh()
+            except Exception as error:  # noqa: BLE001 - who reads a link says it is missing
+                LOG.error("secrets can't be read: %s", places(error))
+        return super().answer(request)
+
+    def pattern(self, path: str) -> str:
+        """Return the path of a route that a path is one of; a channel must be carried."""
+        found = super().pattern(path)
+        named = path.removeprefix(FEEDBACK)
+        return "" if found == ROUTE and named not in self._channels else found
 
     def writer(self, request: Request) -> Writer | None:
         """Return whom IAM has let in, or who has the key."""
-        if len(request.headers) > MAX_HEADERS:
-            raise Refused(431, f"a request may have {MAX_HEADERS} headers")
-        if _size(request.headers) > MAX_HEAD:
-            raise Refused(431, f"the head may have {MAX_HEAD} bytes")
         if request.caller:
             return Writer("iam")
         try:
             return self._keys.writer_of(given_key(request.headers))
         except StoreError as error:
             raise not_stored(error) from error
+
+    def _admitted(self, request: Request) -> tuple[Route, Writer | None]:
+        if len(request.headers) > MAX_HEADERS:
+            raise Refused(431, f"a request may have {MAX_HEADERS} headers")
+        if _size(request.headers) > MAX_HEAD:
+            raise Refused(431, f"the head may have {MAX_HEAD} bytes")
+        return super()._admitted(request)
 
     def _event(self, line: bytes, received_at: datetime) -> Event:
         event = super()._event(line, received_at)
@@ -190,23 +280,26 @@ class CloudDoor(Door):
         return super()._taken(stimulus)
 
     def _called_back(self, request: Request) -> Answer:
-        if request.size > MAX_CALLBACK:
-            raise Refused(413, f"a callback may have {MAX_CALLBACK} bytes")
-        callback = Callback(
-            body=request.body,
-            headers=kept(request.headers),
-            received_at=self._clock(),
-            method=request.method,
-            url=request.url,
-        )
+        name = request.path.removeprefix(FEEDBACK)
+        callback = callback_in(request, received_at=self._clock())
+        if request.method != "POST" or _may_ask(request.body):
+            self.refresh()
+            if answer := greeted(partial(self._greet, name), callback):
+                return answer
+        if request.method != "POST":
+            raise strange()
         try:
-            self._pass_on(request.path.removeprefix(FEEDBACK), callback)
+            self._pass_on(name, callback)
         except StoreError as error:
             raise not_stored(error) from error
-        return TAKEN
+        return thanked(request, count=1)
 
     def _described(self, request: Request) -> Answer:
         return Answer(status=200, body=self.describe().encode())
+
+
+def _may_ask(body: bytes) -> bool:
+    return len(body) <= _LONGEST_QUESTION and _QUESTION in body
 
 
 def request_of(event: Mapping[str, Any], *, path: str) -> Request:

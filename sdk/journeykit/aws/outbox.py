@@ -18,6 +18,8 @@ letters, which are for what fails again and again.
 
 What a settlement consists of, and what a process that ends in between leaves behind:
 
+    0  references: by which other names the provider may report about it
+         a reference to what came to nothing, which nobody ever asks for
     1  the row, with its reports in `rep`
          the message comes again and finds it; the reports are sent from there
     2  the reports, to the queue of events
@@ -54,7 +56,14 @@ from journeykit.engine.commands import Command, PublishEvent
 from journeykit.engine.stimuli import Returned, Stimulus
 from journeykit.errors import InputError, StoreBusy, StoreError
 from journeykit.model.events import Event
-from journeykit.ports import DeadLetter, Settled, Task
+from journeykit.ports import (
+    UNCOUNTED,
+    DeadLetter,
+    Reference,
+    References,
+    Settled,
+    Task,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -112,6 +121,7 @@ class SqsOutbox:
         table: str,
         queue_of: Callable[[Command], Queue],
         events: Queue,
+        references: References,
         tallies: DynamoTallies,
         bury: Callable[[Sequence[DeadLetter]], None],
         clock: Callable[[], int],
@@ -124,6 +134,7 @@ class SqsOutbox:
             table: Of deliveries.
             queue_of: The queue that a command comes from and waits in.
             events: The queue that reports go to.
+            references: Keeps by which other names deliveries are known.
             tallies: Counts for the breakers.
             bury: Takes what can't be read.
             clock: The time, milliseconds.
@@ -133,6 +144,7 @@ class SqsOutbox:
         self._rows = Rows(client, table)
         self._queue_of = queue_of
         self._events = events
+        self._references = references
         self._tallies = tallies
         self._bury = bury
         self._clock = clock
@@ -229,12 +241,18 @@ class SqsOutbox:
     # --- settle ----------------------------------------------------------------------
 
     def settle(
-        self, settled: Sequence[Settled], *, reports: Sequence[Stimulus] = ()
+        self,
+        settled: Sequence[Settled],
+        *,
+        reports: Sequence[Stimulus] = (),
+        references: Sequence[Reference] = (),
     ) -> None:
         """Write down what came of tasks, and send reports to the queue of events.
 
         What somebody else has settled in the meantime stays as it is, and is not
-        reported. Each task is settled whole or comes again.
+        reported. Each task is settled whole or comes again. References come first, since
+        a provider may report at once. What can't be kept of them is lost: that a message
+        was sent is more than that an answer to it is understood.
 
         Raises:
             StoreError: Not all of it is settled; the same may be tried again.
@@ -243,6 +261,12 @@ class SqsOutbox:
         going = [stimulus_parcel(report) for report in loose]
         ended: list[tuple[_Held, Settled, bytes]] = []
         failures: list[StoreError] = []
+        if references:
+            try:
+                self._references.refer(references)
+            except StoreError as error:
+                _log.error("callbacks may not be understood: %s", error)
+                failures.append(error)
         for one in settled:
             held = self._held.get(one.id)
             if held is None or held.message_id not in self._left:
@@ -391,13 +415,17 @@ def _about(report: Stimulus) -> str:
     if isinstance(report, Event):
         told = report.properties
         id = told.get("delivery_id") or told.get("call_id")
-        return id if isinstance(id, str) else ""
+        # Some are no word of the message, such as that its recipient has opted out.
+        own = report.id.removesuffix(f":{report.name}")
+        return id if isinstance(id, str) else own
     return ""
 
 
 def _count(tally: dict[str, list[int]], command: Command, settled: Settled) -> None:
     """Count a delivery for its journey's breaker; what went back is none."""
     if isinstance(command, PublishEvent) or command.test:
+        return
+    if settled.reason in UNCOUNTED:
         return
     if settled.outcome != "returned":
         counts = tally.setdefault(command.journey, [0, 0])

@@ -21,13 +21,16 @@ if TYPE_CHECKING:
     from journeykit.aws.bus import Bus
     from journeykit.aws.catalogs import DynamoCatalogs
     from journeykit.aws.claims import DynamoClaims
+    from journeykit.aws.contents import DynamoContents
     from journeykit.aws.customers import DynamoCustomers
     from journeykit.aws.decisions import DecisionLog
     from journeykit.aws.deliveries import DynamoDeliveries
     from journeykit.aws.door import CloudDoor
     from journeykit.aws.levels import Levels
+    from journeykit.aws.notices import DynamoNotices
     from journeykit.aws.publishing import Publishing
     from journeykit.aws.queues import Queue
+    from journeykit.aws.references import DynamoReferences
     from journeykit.aws.relay import Relay
     from journeykit.aws.repair import Repair
     from journeykit.aws.slots import DynamoSlots
@@ -38,10 +41,14 @@ if TYPE_CHECKING:
     from journeykit.channels import Channel
     from journeykit.engine.commands import Command
     from journeykit.engine.guards import ChannelRules
+    from journeykit.guarding import Guard
+    from journeykit.http.preferences import Offers, Permissions
+    from journeykit.links import Links
     from journeykit.manifest import Manifest
     from journeykit.plugins import Registry
-    from journeykit.ports import DeadLetter
+    from journeykit.ports import DeadLetter, Delivery
     from journeykit.runtime.catalogs import LiveCatalog
+    from journeykit.runtime.composing import Compose
     from journeykit.runtime.dispatcher import Dispatcher
     from journeykit.runtime.runtime import Runtime
 
@@ -226,6 +233,28 @@ class Parts:
         return DynamoClaims(self._dynamodb, table, sleep=self._sleep)
 
     @cached_property
+    def contents(self) -> DynamoContents:
+        """The published templates."""
+        from journeykit.aws.contents import DynamoContents
+
+        return DynamoContents(self._dynamodb, self._settings.required("state_table"))
+
+    @cached_property
+    def references(self) -> DynamoReferences:
+        """Who is meant by an address, or by a provider's id."""
+        from journeykit.aws.references import DynamoReferences
+
+        table = self._settings.required("state_table")
+        return DynamoReferences(self._dynamodb, table, sleep=self._sleep)
+
+    @cached_property
+    def notices(self) -> DynamoNotices:
+        """The customers' in-app inboxes."""
+        from journeykit.aws.notices import DynamoNotices
+
+        return DynamoNotices(self._dynamodb, self._settings.required("state_table"))
+
+    @cached_property
     def slots(self) -> DynamoSlots:
         """Rates across functions."""
         from journeykit.aws.slots import DynamoSlots
@@ -289,14 +318,23 @@ class Parts:
 
     @cached_property
     def _deciding(self) -> Registry:
-        return self._registry("journeykit_channels", AFTER_REACTION)
+        return self._registry(
+            "journeykit_channels", "journeykit_guards", AFTER_REACTION
+        )
 
     @cached_property
     def rules(self) -> Mapping[str, ChannelRules]:
-        """How customers are addressed on each channel."""
+        """How customers are addressed on each channel, and the channel's own rule."""
         from journeykit.carriers import rules_from
 
         return rules_from(self.manifest, self._deciding)
+
+    @cached_property
+    def guards(self) -> Mapping[str, Guard]:
+        """The guards of plugins, set up."""
+        from journeykit.carriers import guards_from
+
+        return guards_from(self.manifest, self._deciding)
 
     @cached_property
     def catalog(self) -> LiveCatalog:
@@ -307,6 +345,8 @@ class Parts:
             self.catalogs,
             channels=self.rules,
             actions=self.manifest.actions,
+            guards=self.guards,
+            contents=self.contents,
             ask_every_ms=ASK_EVERY_MS,
             clock=Onward(self._clock, self._steady),
         )
@@ -388,7 +428,10 @@ class Parts:
     @cached_property
     def _carrying(self) -> Registry:
         return self._registry(
-            "journeykit_channels", "journeykit_actions", AFTER_DELIVERY
+            "journeykit_channels",
+            "journeykit_actions",
+            "journeykit_template_engines",
+            AFTER_DELIVERY,
         )
 
     @cached_property
@@ -418,7 +461,23 @@ class Parts:
             channels=self.channels,
             actions=actions_from(self.manifest, self._carrying, folder=folder),
             observers=self._observers(self._carrying),
+            compose=self._compose,
+            seeds=self.manifest.seeds,
         )
+
+    @cached_property
+    def links(self) -> Links | None:
+        """What makes and reads the links of messages; None: none are set up."""
+        return self.manifest.links.links(self.manifest.workspace)
+
+    @cached_property
+    def _compose(self) -> Compose:
+        from journeykit.content.composer import Composer
+        from journeykit.runtime.composing import PublishedTemplates, composing
+
+        library = PublishedTemplates(lambda: self.catalog.document, self.contents)
+        engines = self._carrying.engines
+        return composing(Composer(library, engines=engines, links=self.links))
 
     # --- what operators and clients ask for ------------------------------------------
 
@@ -438,10 +497,40 @@ class Parts:
 
         return CloudDoor(
             CloudDesk(
-                self.bus, self.queue("events_queue"), self.queue("feedback_queue")
+                self.bus,
+                self.queue("events_queue"),
+                self.queue("feedback_queue"),
+                permissions=self._permissions,
+                find=self._messages,
             ),
             keys=KnownKeys(
                 ApiKeys(self._dynamodb, self._settings.required("state_table"))
             ),
             channels=self.manifest.channels,
+            greet=lambda name, callback: self.channels[name].handshake(callback),
+            links=self.manifest.links,
+            workspace=self.manifest.workspace,
+            inbox=self.notices,
         )
+
+    def _messages(self, ids: Sequence[str]) -> Mapping[str, Delivery]:
+        """What is known of messages, also of those that are just being handed over."""
+        return self.deliveries.find(ids, unsettled=True)
+
+    def _permissions(self, customer: str) -> Permissions:
+        """What a customer has said about messages, and may say."""
+        from journeykit.http.preferences import Permissions, offers_of
+
+        found = self.customers.load([customer]).get(customer)
+        revision = self.catalogs.revision()
+        if revision != self._offered[0]:
+            offers = offers_of(self.catalogs.current(), self.manifest.channels)
+            self._offered = (revision, offers)
+        return Permissions(found.consents if found else (), self._offered[1])
+
+    @cached_property
+    def _offered(self) -> tuple[int, Offers]:
+        """What customers may choose from, and of which revision of the catalog."""
+        from journeykit.http.preferences import Offers
+
+        return -1, Offers()

@@ -6,6 +6,8 @@ A request is a JSON object with one of these fields, and an answer one with the 
     {"state": {"journey": "cart", "state": "paused", "reason": "…"}}
     {"status": {}}
     {"relay": "unhealthy"}     or "": customers keep their commands for longer meanwhile
+    {"suppressions": {"add": [[key, channel, reason, at], …], "remove": [key, …]}}
+    {"suppressions": {"after": "", "limit": 1000}} the list, page by page
     {"repair": {"cursor": ""}} passes on again what the relay may have lost; as long as
                                the answer is not `done`, ask again with its `cursor`
 
@@ -17,7 +19,7 @@ the role that may invoke the function says who may ask.
 1. The draft is held against what is live, and nothing is done if nothing is new.
 2. What it becomes must run here: this bundle carries each channel and does each action,
    and each channel of a live journey has its queue in this stack.
-3. The bus brings what the new catalog hears, beside what the old one did.
+3. The templates are kept, where nobody looks yet. The bus brings what the new catalog hears, beside what the old one did.
 4. Visits begin of those whom a changed state concerns. They come to the first customer
    when all functions go by the new catalog. Later they would be lost with whoever is
    killed in between: said again, nothing is new. A visit too many is only a nudge.
@@ -32,6 +34,7 @@ KB, compressed; a catalog takes several thousand of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import msgspec
@@ -42,6 +45,7 @@ from journeykit.aws.templates import concurrency_of
 from journeykit.engine.calendar import isoformat
 from journeykit.engine.catalog import Catalog, State
 from journeykit.engine.steps import Send
+from journeykit.engine.suppressions import SuppressionList
 from journeykit.errors import (
     DefinitionError,
     InputError,
@@ -62,6 +66,13 @@ from journeykit.runtime.catalogs import (
     set_relay,
 )
 from journeykit.runtime.states import changed_state
+from journeykit.runtime.suppressing import (
+    Addition,
+    change_list,
+    checked_addition,
+    listed,
+    with_additions,
+)
 
 if TYPE_CHECKING:
     from journeykit.aws.parts import Parts
@@ -77,6 +88,8 @@ class DraftDocument(msgspec.Struct, forbid_unknown_fields=True):
     fingerprints: dict[str, str]
     policies: dict[str, Any]
     states: dict[str, str] = {}
+    content: str | None = None
+    facts: dict[str, dict[str, Any]] = {}
 
 
 class PublishRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -87,12 +100,14 @@ class PublishRequest(msgspec.Struct, forbid_unknown_fields=True):
         expected: The revision that the publisher has looked at; None: whichever.
         note: What changed, in the publisher's words.
         dry_run: Whether only to say what would be new.
+        templates: Those that the draft names, compressed; in Base64.
     """
 
     draft: DraftDocument
     expected: int | None = None
     note: str = ""
     dry_run: bool = False
+    templates: bytes = b""
 
 
 class StateRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -117,6 +132,24 @@ class RepairRequest(msgspec.Struct, forbid_unknown_fields=True):
     looking: bool = False
 
 
+class SuppressionsRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Change the list of addresses that nothing goes to, or read it.
+
+    Attributes:
+        add: Addresses to put on it.
+        remove: Keys of addresses to take off it.
+        anew: Whether to begin with an empty list.
+        after: To read: behind which key; None: it is to be changed.
+        limit: To read: how many at most.
+    """
+
+    add: list[tuple[str, str, str, int | None]] = []
+    remove: list[str] = []
+    anew: bool = False
+    after: str | None = None
+    limit: int = 1000
+
+
 class Request(msgspec.Struct, forbid_unknown_fields=True):
     """What an operator asks for: one of these."""
 
@@ -125,6 +158,7 @@ class Request(msgspec.Struct, forbid_unknown_fields=True):
     status: dict[str, Any] | None = None
     relay: str | None = None
     repair: RepairRequest | None = None
+    suppressions: SuppressionsRequest | None = None
 
 
 class _Rules(TypedDict):
@@ -158,6 +192,8 @@ class Publishing:
                 return {"state": self._set_state(asked.state)}
             if asked.relay is not None:
                 return {"relay": self._set_relay(asked.relay)}
+            if asked.suppressions is not None:
+                return {"suppressions": self._suppress(asked.suppressions)}
             if asked.repair is not None:
                 return {"repair": self._repair(asked.repair, time_left)}
             return {"status": self._status()}
@@ -180,7 +216,11 @@ class Publishing:
             asked.draft.fingerprints,
             asked.draft.policies,
             asked.draft.states,
+            asked.draft.content,
+            asked.draft.facts,
         )
+        if draft.content:
+            _check(draft.content, asked.templates)
         published = next_catalog(current, draft, at=now, note=asked.note)
         is_new = current is None or published.is_new
         visited: list[str] = []
@@ -188,6 +228,8 @@ class Publishing:
             catalog = self._proven(published.document)
             if not asked.dry_run:
                 visited = [*_concerned(current, published)]
+                if draft.content:  # first, so that no catalog names what isn't there
+                    self._parts.contents.keep_content(draft.content, asked.templates)
                 self._make_live(published, catalog, visited)
         known = live_versions(current) if current is not None else {}
         return {
@@ -202,6 +244,7 @@ class Publishing:
             "closed": list(published.closed),
             "policies": published.policies,
             "states": dict(published.states),
+            "templates": published.templates,
             "visited": visited,
         }
 
@@ -215,6 +258,7 @@ class Publishing:
             _Only(document),
             channels=self._parts.rules,
             actions=self._parts.manifest.actions,
+            contents=self._parts.contents,
         )()
         prefix = self._settings.required("deliver_queues").rpartition("/")[2]
         for plan in catalog.live.values():
@@ -274,6 +318,32 @@ class Publishing:
 
     def _visit(self, reason: str, journey: str) -> None:
         self._parts.visits.begin(reason, journey, now=self._clock())
+
+    # --- addresses that nothing goes to ------------------------------------------------
+
+    def _suppress(self, asked: SuppressionsRequest) -> dict[str, Any]:
+        catalogs, contents, now = (
+            self._parts.catalogs,
+            self._parts.contents,
+            self._clock(),
+        )
+        if asked.after is not None:
+            known = listed(catalogs.current(), contents)
+            behind = (item for item in known if item.key > (asked.after or ""))
+            return {"items": [list(item) for item in islice(behind, asked.limit)]}
+        items = [checked_addition(Addition(*item)) for item in asked.add]
+
+        def changed(known: SuppressionList) -> SuppressionList:
+            return with_additions(known, items, now=now).without(asked.remove)
+
+        before, after = change_list(
+            catalogs, contents, changed, now=now, anew=asked.anew
+        )
+        return {
+            "before": len(before),
+            "after": len(after),
+            "same": before.id == after.id,
+        }
 
     # --- the rest --------------------------------------------------------------------
 
@@ -372,6 +442,18 @@ class Publishing:
             "calls": settings.required("calls_queue"),
             "dead letters": settings.required("dead_letter_queue"),
         }
+
+
+def _check(id: str, templates: bytes) -> None:
+    """Look whether these are the templates that a draft names.
+
+    Raises:
+        InputError: They are not, or can't be read.
+    """
+    from journeykit.content.library import Library
+
+    if Library.from_bytes(templates).id != id:
+        raise InputError("they are not those that the draft names", place="templates")
 
 
 def _asked(request: Mapping[str, Any]) -> Request:

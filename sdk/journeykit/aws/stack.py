@@ -97,7 +97,8 @@ class Stack:
         if len(body) > _MAX_REQUEST:
             raise InputError(
                 f"the request has {len(body):,} bytes, and a function takes "
-                f"{_MAX_REQUEST:,}: publish fewer journeys"
+                f"{_MAX_REQUEST:,}: publish fewer journeys, or smaller templates; what "
+                "they show, such as pictures, belongs on a web server"
             )
         with translated(f"the function {self.function!r}"):
             answer = self._client.invoke(FunctionName=self.function, Payload=body)

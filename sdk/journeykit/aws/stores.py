@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from journeykit.channels import Notice
 from journeykit.engine.customer import Customer
 from journeykit.engine.stimuli import Stimulus
 from journeykit.ports import (
@@ -13,6 +14,7 @@ from journeykit.ports import (
     CatalogDocument,
     Change,
     Delivery,
+    Reference,
     Settled,
     Task,
 )
@@ -55,6 +57,14 @@ class Kept:
         """See `Deliveries.reset_tallies`."""
         self._parts.tallies.reset_tallies(journeys)
 
+    def refer(self, references: Sequence[Reference]) -> None:
+        """See `References.refer`."""
+        self._parts.references.refer(references)
+
+    def referred(self, keys: Sequence[str]) -> Mapping[str, Sequence[Reference]]:
+        """See `References.referred`."""
+        return self._parts.references.referred(keys)
+
 
 class Outgoing:
     """What the dispatcher needs; one for the process, as the dispatcher is.
@@ -74,10 +84,14 @@ class Outgoing:
         return self.outbox.take(now, limit, lease_until=lease_until)
 
     def settle(
-        self, settled: Sequence[Settled], *, reports: Sequence[Stimulus] = ()
+        self,
+        settled: Sequence[Settled],
+        *,
+        reports: Sequence[Stimulus] = (),
+        references: Sequence[Reference] = (),
     ) -> None:
         """See `Outbox.settle`."""
-        self.outbox.settle(settled, reports=reports)
+        self.outbox.settle(settled, reports=reports, references=references)
 
     def backlog(self) -> Mapping[str, int]:
         """See `Outbox.backlog`."""
@@ -106,6 +120,14 @@ class Outgoing:
     def claim(self, key: str, holder: str, limit: int, *, at: int) -> int:
         """See `Claims.claim`."""
         return self._parts.claims.claim(key, holder, limit, at=at)
+
+    def release(self, key: str, holder: str, *, since: int) -> None:
+        """See `Claims.release`."""
+        self._parts.claims.release(key, holder, since=since)
+
+    def post(self, notices: Sequence[Notice]) -> None:
+        """See `Notices.post`."""
+        self._parts.notices.post(notices)
 
     def revision(self) -> int:
         """See `Catalogs.revision`."""

@@ -68,6 +68,32 @@ def delete(
         _write(client, table, batch, what, sleep)
 
 
+def put(
+    client: DynamoDBClient,
+    table: str,
+    items: Iterable[Mapping[str, Any]],
+    *,
+    what: str,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Put items, whatever is there; no two of one key.
+
+    Args:
+        client: Asks DynamoDB.
+        table: The table's name.
+        items: What is put.
+        what: What is written, for messages: `the references`.
+        sleep: Waits, seconds.
+
+    Raises:
+        StoreBusy: Not all are put; the same again may work.
+        StoreError: The table can't be used.
+    """
+    left = iter(items)
+    while batch := [{"PutRequest": {"Item": item}} for item in islice(left, _BATCH)]:
+        _write(client, table, batch, what, sleep)
+
+
 def _write(
     client: DynamoDBClient,
     table: str,

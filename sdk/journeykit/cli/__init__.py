@@ -25,10 +25,12 @@ COMMANDS: Mapping[str, str] = {
     "deploy": "Make or update the stack in AWS.",
     "emulate": "Send events through the whole path in AWS, on this machine.",
     "enroll": "Enroll one customer, or many, in a journey.",
+    "inbox-token": "Let an app read the inbox of one customer.",
     "init": "Write a workspace that runs at once.",
     "keys": "Say who may write to the HTTP door of a stack.",
     "pause": "Let nobody enter a journey or move on in it.",
     "plugins": "List the plugins, and what each contributes.",
+    "preview": "Show messages as mailboxes and phones do.",
     "publish": "Make a workspace's journeys and policies the live ones.",
     "remove": "Take one customer, or many, out of a journey.",
     "repair": "Send again what a stack may have lost.",
@@ -39,6 +41,7 @@ COMMANDS: Mapping[str, str] = {
     "simulate": "Replay events through the journeys of a workspace.",
     "status": "Say where everybody is, and what waits or failed.",
     "stop": "End all runs of a journey, and let nobody enter.",
+    "suppressions": "Import, export and change the addresses that nothing goes to.",
     "why": "Tell why a customer did or did not get a message.",
 }
 

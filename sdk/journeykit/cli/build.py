@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -12,6 +12,7 @@ import click
 from journeykit.aws.bundle import build, report
 from journeykit.aws.installing import Architecture, Target
 from journeykit.aws.templates import TEMPLATE, concurrency_of, templates_folder
+from journeykit.channels import Channel
 from journeykit.cli.check import reported
 from journeykit.cli.terminal import wrapped
 from journeykit.errors import InputError, InvalidJourney, Problem
@@ -137,7 +138,7 @@ def _check_runtime(templates: Path, version: str) -> None:
                 )
 
 
-def _noted(templates: Path, channels: Iterable[str]) -> Iterator[str]:
+def _noted(templates: Path, channels: Mapping[str, Channel]) -> Iterator[str]:
     """What is missing in the templates, or is not deployed unless one says so."""
     text = (templates / TEMPLATE).read_text("utf-8")
     parts = {*re.findall(r"^ +TemplateURL: ([\w.-]+)", text, re.MULTILINE)}
@@ -159,3 +160,27 @@ def _noted(templates: Path, channels: Iterable[str]) -> Iterator[str]:
             "not all channels of the workspace are deployed by default; deploy with "
             + " ".join(f"--parameter {name}=2" for name in off)
         )
+    for name, channel in sorted(channels.items()):
+        parameter = concurrency_of(name).replace("Concurrency", "Provider")
+        offered = re.search(
+            rf"^  {parameter}: .*AllowedValues: \[([^\]]*)\]", text, re.MULTILINE
+        )
+        for provider in re.findall(r"[\w-]+", offered[1] if offered else ""):
+            if provider in _services(channel):
+                yield (
+                    f"channel {name!r} is carried by a service of AWS's, which its "
+                    f"function may call if deployed with --parameter {parameter}={provider}"
+                )
+
+        if _services(channel) == ["sms-aws"] and not channel.settings.sender:
+            yield (
+                f"channel {name!r} leaves it to AWS who sends, which its function may "
+                "not do: say who, as `sender` under [settings.sms-aws] in journeykit.toml"
+            )
+
+
+def _services(channel: Channel) -> Sequence[str]:
+    """What a channel's provider is called, where it may be a service of AWS's."""
+    who = channel.provider or channel.name
+    via = getattr(channel.settings, "via", "")
+    return [f"{who}-{via}"] if via else [who]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import tzinfo
 from pathlib import Path
 from typing import Any
@@ -12,19 +12,23 @@ from typing import Any
 import click
 
 from journeykit.channels import Channel
+from journeykit.cli.decided import LOST, decided_about
 from journeykit.cli.operating import clock_of, customer_of, in_workspace, looking
 from journeykit.cli.story import rule
 from journeykit.cli.terminal import faint, row, strong, wrapped
-from journeykit.engine.customer import Customer, Enrollment, Past, encode
+from journeykit.engine.customer import Address, Customer, Enrollment, Past, encode
 from journeykit.engine.ids import address_key
-from journeykit.engine.words import instant_in_words
+from journeykit.engine.suppressions import SuppressionList
+from journeykit.engine.trace import TraceEntry
+from journeykit.engine.words import instant_in_words, words_of
 from journeykit.errors import JourneyKitError
 from journeykit.model.plain_text import printable
 from journeykit.plugins import Registry, plugin_manager
 from journeykit.ports import CatalogDocument
+from journeykit.runtime.suppressing import listed
 from journeykit.workspace import Workspace
 
-_LEDGER = 20  # messages that are told of, the latest
+_LEDGER = 20  # messages of each sort that are told of, the latest
 
 
 @click.command("customer")
@@ -42,12 +46,14 @@ def command(
     with looking(workspace, data) as look:
         customer = customer_of(look, id)
         catalog = look.store.current()
+        suppressions = listed(catalog, look.store)
+        lost = [] if as_json else decided_about(look, customer, kind=LOST)
     if as_json:
         document = json.loads(encode(customer))
         click.echo(json.dumps(document, ensure_ascii=False, indent=2))
         return
     zone = clock_of(customer, catalog)
-    told = _Told(customer, catalog, zone, all=all_)
+    told = _Told(customer, catalog, suppressions, zone, lost, all=all_)
     for line in told.lines(_carriers(workspace)):
         click.echo(line)
 
@@ -67,13 +73,17 @@ class _Told:
         self,
         customer: Customer,
         catalog: CatalogDocument | None,
+        suppressions: SuppressionList,
         zone: tzinfo,
+        lost: Sequence[TraceEntry],
         *,
         all: bool,
     ) -> None:
         self._customer = customer
         self._states = catalog.states if catalog is not None else {}
+        self._suppressions = suppressions
         self._zone = zone
+        self._lost = lost
         self._all = all
 
     def lines(self, carriers: Mapping[str, Channel]) -> Iterator[str]:
@@ -107,24 +117,42 @@ class _Told:
     def _reachable(self, carriers: Mapping[str, Channel]) -> Iterator[str]:
         """Consents, and the state of addresses."""
         customer = self._customer
-        if not customer.consents and not customer.addresses:
+        own = dict(self._addresses(carriers))
+        on_the_list = any(self._suppressions.get(key) for key in own)
+        if not (customer.consents or customer.addresses or on_the_list):
             return
         yield ""
         yield rule("consents and addresses")
         for consent in customer.consents:
             parts = filter(None, [consent.channel, consent.topic, consent.purpose])
             about = ", ".join(parts) or "everything"
-            said = "yes" if consent.granted else "no"
-            yield from row(f"said {said}", f"to {about}, {self._at(consent.at)}")
-        own = dict(self._addresses(carriers))
+            word = "asked for" if consent.pending else "said no to"
+            word = "said yes to" if consent.granted else word
+            source = f", {consent.source}" if consent.source else ""
+            waits = ", not confirmed yet" if consent.pending else ""
+            text = f"{about}, {self._at(consent.at)}{source}{waits}"
+            yield from row(word, text)
         for key, state in customer.addresses.items():
             name = own.get(key, f"an address that the profile lacks ({key})")
-            if state.suppressed:
-                what = f"nothing goes to it any more: {state.suppressed}"
-            else:
-                rested = state.bounced_at
-                what = "" if rested is None else f"bounced {self._at(rested)}"
-            yield from row("address", f"{name}: {what.replace('_', ' ')}")
+            yield from row("address", f"{name}: {'; '.join(self._state(state))}")
+        for key, name in own.items():
+            if (listed := self._suppressions.get(key)) is not None:
+                since = self._at(listed.at)
+                why = listed.reason.replace("_", " ")
+                yield from row("address", f"{name}: on the list since {since}: {why}")
+
+    def _state(self, state: Address) -> Iterator[str]:
+        """What is known of an address."""
+        if state.suppressed:
+            why = state.suppressed.replace("_", " ")
+            yield f"nothing goes to it any more: {why}"
+        for what, instant in (
+            ("bounced", state.bounced_at),
+            ("read or answered", state.engaged_at),
+            ("wrote to us", state.replied_at),
+        ):
+            if instant is not None:
+                yield f"{what} {self._at(instant)}"
 
     def _addresses(self, carriers: Mapping[str, Channel]) -> Iterator[tuple[str, str]]:
         """The customer's own addresses by the names under which their state is kept."""
@@ -154,9 +182,11 @@ class _Told:
         else:
             since = f" since {self._at(run.arrived_at)}" if run.arrived_at else ""
             parked = ", parked" if run.arriving else ""
+            if run.unconfirmed:
+                parked = ", waits for a consent to be confirmed"
             yield from row("step", f"{run.step or 'none yet'}{since}{parked}")
         due = "when something happens" if run.due is None else self._at(run.due)
-        yield from row("goes on", due)
+        yield from row("leaves" if run.unconfirmed else "goes on", due)
         yield from row("key", run.key)
         yield from _values("knows", run.entry)
         for step, result in run.results.items():
@@ -196,7 +226,7 @@ class _Told:
 
     def _messages(self) -> Iterator[str]:
         customer = self._customer
-        if not (customer.held or customer.ledger or customer.counters):
+        if not (customer.held or customer.ledger or customer.counters or self._lost):
             return
         yield ""
         yield rule("messages")
@@ -216,6 +246,17 @@ class _Told:
             yield (
                 f"  {faint(self._at(sent.at))}  {printable(sent.channel)}  "
                 f"{printable(sent.journey)}{printable(about)}"
+            )
+        lost = self._lost if self._all else self._lost[-_LEDGER:]
+        if hidden := len(self._lost) - len(lost):
+            yield f"  {hidden:,} earlier ones did not arrive; --all lists them"
+        for entry in lost:
+            journey = f" ({printable(entry.journey)})" if entry.journey else ""
+            said = f": {entry.detail['why']}" if "why" in entry.detail else ""
+            yield from wrapped(
+                f"{words_of(entry, zone=self._zone)}{journey}{said}",
+                first=f"  {faint(self._at(entry.at))}  ",
+                indent="    ",
             )
         for scope, count in customer.counters.items():
             yield from row("ever", f"{count:,} ({scope})")

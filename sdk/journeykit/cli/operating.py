@@ -16,7 +16,7 @@ from journeykit.cli.terminal import Progress
 from journeykit.engine.customer import Customer
 from journeykit.errors import DefinitionError, InputError
 from journeykit.happened import Reacted
-from journeykit.local.embedded import DATA, Embedded, wall_clock
+from journeykit.local.embedded import DATA, DRY_RUN, Embedded, wall_clock
 from journeykit.local.sqlite import SQLiteStore
 from journeykit.model.zones import zone
 from journeykit.observers import (
@@ -70,6 +70,16 @@ def with_durability(command: Command) -> Command:
         help="Publish the workspace first, if it has changed.",
     )
     return synchronous(publish(command))
+
+
+def with_dry_run(command: Command) -> Command:
+    """Give a command that runs journeys the option that nothing goes out."""
+    return click.option(
+        "--dry-run",
+        is_flag=True,
+        help="Send nothing: mocks take all messages and calls. What it stores is in a "
+        f"folder {DRY_RUN} of its own, inside that for data.",
+    )(command)
 
 
 class Look(NamedTuple):

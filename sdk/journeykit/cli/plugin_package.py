@@ -64,6 +64,7 @@ def _text(file: str, name: str, kind: Kind) -> str:
     snake = name.replace("-", "_")
     forms = {
         "KIND": kind,
+        "EXTRAS": "http,sms" if kind == "channel" else "http",
         "STARTER": snake.upper(),
         "Starter": "".join(part.capitalize() for part in name.split("-")),
         "journeykit_starter": f"journeykit_{snake}",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from journeykit.channels import Channel
 from journeykit.cli.check import reported
 from journeykit.cli.operating import (
     customers,
@@ -27,7 +28,7 @@ from journeykit.model.issues import Issue
 from journeykit.model.plain_text import printable
 from journeykit.plugins import Registry, plugin_manager
 from journeykit.ports import CatalogDocument, Scan
-from journeykit.runtime.catalogs import Published, next_catalog
+from journeykit.runtime.catalogs import Draft, Published, next_catalog
 from journeykit.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -75,12 +76,20 @@ def command(
     for line in reported([issue for issue in issues if issue.level == "warning"]):
         click.echo(line, err=True)
     if where := stack_named(stack, function, data):
-        news = _published_in(where, loaded, expected=expect, note=note, dry_run=dry_run)
+        news = _published_in(
+            where,
+            loaded,
+            loaded.channels(registry),
+            expected=expect,
+            note=note,
+            dry_run=dry_run,
+        )
         for line in _told(news, _WOULD_BE if dry_run else _IS):
             click.echo(line)
         return
     if dry_run:
-        for line in _preview(loaded, database(workspace, data), expect):
+        drafted = draft_of(loaded, loaded.channels(registry), loaded.library())
+        for line in _preview(drafted, database(workspace, data), expect):
             click.echo(line)
         return
     with Embedded.open(
@@ -111,7 +120,7 @@ def _refuse(workspace: Path, errors: Sequence[Issue]) -> None:
         )
 
 
-def _preview(workspace: Workspace, path: Path, expected: int | None) -> Iterator[str]:
+def _preview(draft: Draft, path: Path, expected: int | None) -> Iterator[str]:
     """Say what would be new, and touch nothing."""
     store = SQLiteStore.open(path, readonly=True) if path.exists() else None
     try:
@@ -121,7 +130,7 @@ def _preview(workspace: Workspace, path: Path, expected: int | None) -> Iterator
             raise StaleCatalog(
                 f"catalog revision {revision} is live, and not {expected}"
             )
-        published = next_catalog(before, draft_of(workspace), at=wall_clock())
+        published = next_catalog(before, draft, at=wall_clock())
         yield from _told(_news(before, published, store), _WOULD_BE)
     finally:
         if store is not None:
@@ -143,6 +152,7 @@ class _News(NamedTuple):
         closed: Journeys that are no longer in the workspace.
         policies: Whether the policies have changed.
         states: Journeys whose state is another one now.
+        templates: Whether the templates have changed.
         running: Of changed and closed journeys, how many runs have not ended.
         visited: Journeys whose customers are being visited.
     """
@@ -155,6 +165,7 @@ class _News(NamedTuple):
     closed: Sequence[str]
     policies: bool
     states: Mapping[str, str]
+    templates: bool = False
     running: Mapping[str, int] = {}
     visited: Sequence[str] = ()
 
@@ -174,6 +185,7 @@ def _news(
         closed=published.closed,
         policies=published.policies,
         states=published.states,
+        templates=published.templates,
         running=_running(scan, left) if scan is not None and left else {},
     )
 
@@ -181,6 +193,7 @@ def _news(
 def _published_in(
     stack: Stack,
     workspace: Workspace,
+    channels: Mapping[str, Channel],
     *,
     expected: int | None,
     note: str,
@@ -192,8 +205,11 @@ def _published_in(
         StoreError: It refuses, or can't be asked; the message says why.
         InputError: There is no such stack.
     """
+    library = workspace.library()
+    draft = draft_of(workspace, channels, library)
     asked = {
-        "draft": draft_of(workspace)._asdict(),
+        "draft": draft._asdict(),
+        "templates": library.to_bytes() if draft.content else b"",
         "expected": expected,
         "note": note,
         "dry_run": dry_run,
@@ -220,9 +236,12 @@ def _told(news: _News, becomes: str) -> Iterator[str]:
     rows += [("state", id, state) for id, state in news.states.items()]
     if news.policies:
         rows.append(("policies", "", "changed" if news.before else "set"))
+    if news.templates:
+        rows.append(("templates", "", "changed" if news.before else "set"))
     width = max((len(id) for _, id, _ in rows), default=0)
+    first = max([8, *(len(what) for what, _, _ in rows)])
     for what, id, text in rows:
-        yield f"  {what:<8}  {strong(f'{printable(id):<{width}}')}  {text}".rstrip()
+        yield f"  {what:<{first}}  {strong(f'{printable(id):<{width}}')}  {text}".rstrip()
     for id in news.visited:
         yield f"whoever is in {printable(id)} is being visited: they obey its new state"
 

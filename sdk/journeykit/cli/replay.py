@@ -27,10 +27,12 @@ from journeykit.model.events import Event, instant
 from journeykit.model.plain_text import printable
 from journeykit.model.zones import zone
 from journeykit.plugins import Registry, plugin_manager
-from journeykit.testing import SentMessage, Simulator, Traced
+from journeykit.testing import Fate, SentMessage, Simulator, Traced
 from journeykit.testing.calls import Calls
+from journeykit.testing.fates import Fates
 from journeykit.testing.simulator import occurred_by
 from journeykit.workspace import Workspace
+from journeykit.workspace.reading import meant
 
 _BATCH = 1000  # messages or decisions that are written at once
 _calls = msgspec.json.Decoder(dict[str, dict[str, Any] | None])
@@ -63,12 +65,54 @@ def read_calls(
         raise click.BadParameter(printable(why), context, option) from error
 
 
+class _Fated(msgspec.Struct, forbid_unknown_fields=True):
+    """One thing that becomes of a message, where a text isn't enough."""
+
+    what: str
+    after: str = "0s"
+    properties: dict[str, Any] = {}
+
+
+_fates = msgspec.json.Decoder(
+    dict[str, str | _Fated | list[str | _Fated] | None],
+)
+
+
+def read_fates(
+    context: click.Context, option: click.Parameter, path: str | None
+) -> Fates:
+    """Read an option that is a file of what becomes of messages; a callback for click."""
+    try:
+        told = _fates.decode(Path(path).read_bytes()) if path else {}
+        return {channel: _fated(said) for channel, said in told.items()}
+    except OSError as error:
+        why = f"{path} can't be read: {error.strerror or error}"
+        raise click.BadParameter(why, context, option) from error
+    except (ValueError, RecursionError) as error:
+        why = (
+            f"{path} is no table of channels and what becomes of their messages "
+            f'({error}); write {{"push": "bounced", "email": "opened after 3h"}}'
+        )
+        raise click.BadParameter(printable(why), context, option) from error
+
+
+def _fated(said: str | _Fated | list[str | _Fated] | None) -> tuple[Fate, ...]:
+    several = said if isinstance(said, list) else [] if said is None else [said]
+    return tuple(
+        Fate.parse(one)
+        if isinstance(one, str)
+        else Fate(one.what, one.after, one.properties)
+        for one in several
+    )
+
+
 def replayed(
     workspace: Workspace,
     lines: EventLines,
     *,
     profiles: Iterable[dict[str, Any]] = (),
     calls: Calls | None = None,
+    fates: Fates | None = None,
     until: datetime | None = None,
     customer: str | None = None,
     explain: bool = False,
@@ -83,6 +127,7 @@ def replayed(
         lines: The events. What the engine refuses becomes a dead letter as well.
         profiles: Customers that are known beforehand.
         calls: What actions come to; a run that calls another ends as `undetermined`.
+        fates: What becomes of messages, by channel; nobody hears of the others.
         until: An event that occurred later is passed over, and the clock stops here; a
             year after the last event at most if not given.
         customer: Whose events to take; customers don't depend on each other.
@@ -93,7 +138,8 @@ def replayed(
 
     Raises:
         InputError: There is nothing to replay.
-        InvalidJourney: Nobody carries a channel that a journey names.
+        InvalidJourney: Nobody carries a channel that a journey names, or a guard is set
+            up wrongly.
     """
     events = _Wanted(lines, until, customer)
     taken = iter(events) if until is None else occurred_by(events, until)
@@ -110,13 +156,23 @@ def replayed(
     def refused(event: Event, reason: str) -> None:
         lines.refuse(words_of(TraceEntry("refused", 0, reason=reason)))
 
+    registry = Registry.from_plugins(plugin_manager())
+    channels = workspace.channels(registry)
+    for name in sorted((fates or {}).keys() - channels.keys()):
+        raise InputError(
+            f"nobody sends over channel {name!r:.80}; {meant(name, channels)}",
+            place="fates",
+        )
     simulator = Simulator(
         workspace.journeys,
         start=first.occurred_at,
         policies=workspace.policies,
         profiles=profiles,
-        channels=installed_channels(workspace),
+        channels=channels,
         calls=calls,
+        fates=fates,
+        guards=workspace.guards(registry),
+        facts=workspace.facts(channels),
         states=workspace.states,
         explain=explain,
         keep=False,

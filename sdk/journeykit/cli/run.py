@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from journeykit.cli.lines import STDIN, ends_whole, numbered_lines, with_events
-from journeykit.cli.operating import in_workspace, with_durability
+from journeykit.cli.operating import in_workspace, with_dry_run, with_durability
 from journeykit.cli.replay import read_instant
 from journeykit.cli.terminal import Progress, wrapped
 from journeykit.engine.calendar import isoformat, to_datetime, to_ms
@@ -53,6 +53,7 @@ from journeykit.workspace import Workspace
     "--from-start", is_flag=True, help="Read the file from its start once more."
 )
 @with_durability
+@with_dry_run
 def command(
     *,
     workspace: Path,
@@ -64,6 +65,7 @@ def command(
     synchronous: str,
     from_start: bool,
     publish: bool,
+    dry_run: bool,
 ) -> None:
     """Handle events through the journeys of WORKSPACE, durably, and send what they send.
 
@@ -78,8 +80,9 @@ def command(
         data=data,
         synchronous=cast(Synchronous, synchronous),
         observers=registry.observers.without("metrics"),  # nobody asks for them here
+        dry_run=dry_run,
     ) as embedded:
-        announce(embedded, publish=publish)
+        announce(embedded, publish=publish, dry_run=dry_run)
         collect_less_often()
         for line in _run(
             embedded,
@@ -92,8 +95,18 @@ def command(
             click.echo(line)
 
 
-def announce(embedded: Embedded, *, publish: bool) -> None:
+def announce(embedded: Embedded, *, publish: bool, dry_run: bool = False) -> None:
     """Publish what was never published, and say what runs and what does not."""
+    if dry_run:
+        text = f"dry run: nothing is sent; what comes of it is in {embedded.data}"
+        for line in wrapped(text):
+            click.echo(line, err=True)
+    try:
+        if (links := embedded.workspace.links.links()) is not None:
+            links.check()
+    except InputError as error:
+        for line in wrapped(f"messages wait, since they can have no links: {error}"):
+            click.echo(line, err=True)
     if embedded.store.revision() == 0 or publish:
         published = embedded.publish(now=wall_clock())
         if published.is_new:

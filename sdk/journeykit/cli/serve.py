@@ -12,7 +12,7 @@ from typing import cast
 import click
 
 from journeykit.builtin.metrics import Metrics
-from journeykit.cli.operating import in_workspace, with_durability
+from journeykit.cli.operating import in_workspace, with_dry_run, with_durability
 from journeykit.cli.run import announce
 from journeykit.local.door import Door
 from journeykit.local.embedded import (
@@ -52,6 +52,7 @@ from journeykit.workspace import Workspace
     help="How many batches of one channel go at the same time.",
 )
 @with_durability
+@with_dry_run
 @click.option("--quiet", is_flag=True, help="Log warnings and errors only.")
 def command(
     *,
@@ -63,6 +64,7 @@ def command(
     synchronous: str,
     workers: int,
     publish: bool,
+    dry_run: bool,
     quiet: bool,
 ) -> None:
     """Take events over HTTP, let time pass, and send what the journeys of WORKSPACE send.
@@ -85,14 +87,23 @@ def command(
         synchronous=cast(Synchronous, synchronous),
         workers=workers,
         observers=registry.observers,
+        dry_run=dry_run,
     ) as embedded:
-        announce(embedded, publish=publish)
+        announce(embedded, publish=publish, dry_run=dry_run)
         collect_less_often()
         embedded.catalog()  # better now than with the first event
         embedded.visits.unfinished(now=wall_clock())
         metrics = cast(Metrics, manager.get_plugin("metrics"))
         service = Service(embedded, metrics=metrics.text)
-        server = DoorServer(Door(service, keys=keys), host=host, port=port)
+        door = Door(
+            service,
+            keys=keys,
+            channels=embedded.channels,
+            links=loaded.links,
+            workspace=loaded.name,
+            inbox=embedded.store,
+        )
+        server = DoorServer(door, host=host, port=port)
         _serve(service, server, loaded.name)
 
 

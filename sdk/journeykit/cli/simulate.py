@@ -18,6 +18,7 @@ from journeykit.cli.replay import (
     MessageFile,
     not_among,
     read_calls,
+    read_fates,
     read_instant,
     replayed,
     writing,
@@ -30,6 +31,7 @@ from journeykit.engine.words import words_of
 from journeykit.model.events import Event, Format
 from journeykit.model.plain_text import printable
 from journeykit.testing import Simulator, Traced
+from journeykit.testing.fates import Fates
 from journeykit.workspace import Workspace
 
 _MOMENTS = 40  # of one customer, before it is only said how many more there are
@@ -49,6 +51,12 @@ _MOMENTS = 40  # of one customer, before it is only said how many more there are
     metavar="FILE",
     callback=read_calls,
     help="What actions come to: a JSON object, the result by the action's name.",
+)
+@click.option(
+    "--fates",
+    metavar="FILE",
+    callback=read_fates,
+    help="What becomes of messages: a JSON object, a fate by the channel's name.",
 )
 @click.option(
     "--until",
@@ -81,6 +89,7 @@ def command(
     events_path: str,
     profiles_path: str | None,
     calls: dict[str, dict[str, Any] | None],
+    fates: Fates,
     until: datetime | None,
     as_json: bool,
     customer: str | None,
@@ -128,6 +137,7 @@ def command(
             lines,
             profiles=profiles(profiles_path) if profiles_path else (),
             calls=calls,
+            fates=fates,
             until=until,
             explain=explain,
             customer=customer,

@@ -193,6 +193,7 @@ def _people(id: str, present: _Present, log: Totals) -> dict[str, Any]:
         "goals": log.by_reason(id, "goal"),
         "sent": sum(log.by_reason(id, "sent").values()),
         "suppressed": log.by_reason(id, "suppressed"),
+        "undelivered": log.by_reason(id, "undelivered"),
         "held": present.held[id],
         "versions": {
             str(number): count
@@ -282,6 +283,7 @@ def _journey(journey: Mapping[str, Any], document: Mapping[str, Any]) -> Iterato
         )
     yield from row("messages", "; ".join(said))
     yield from row("not sent", _by_reason(journey["suppressed"]))
+    yield from row("undelivered", _by_reason(journey["undelivered"]))
 
 
 def _why_not(document: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, cast
 
 import click
 
+from journeykit.cli.decided import decided_about
 from journeykit.cli.lines import DeadLetters, EventLines, profiles
 from journeykit.cli.operating import (
     Look,
@@ -18,21 +19,23 @@ from journeykit.cli.operating import (
     looking,
     published,
 )
-from journeykit.cli.replay import read_calls, read_instant, replayed, zone_of
+from journeykit.cli.replay import (
+    read_calls,
+    read_fates,
+    read_instant,
+    replayed,
+    zone_of,
+)
 from journeykit.cli.story import rule
 from journeykit.cli.terminal import faint, strong, wrapped
 from journeykit.engine.calendar import to_ms
-from journeykit.engine.ids import log_id
 from journeykit.engine.trace import TraceEntry
 from journeykit.engine.words import explanation_of, instant_in_words, words_of
-from journeykit.local.decisions import (
-    begins_at_the_start,
-    decision_blocks,
-    decisions_about,
-)
+from journeykit.local.decisions import begins_at_the_start
 from journeykit.model.events import Format
 from journeykit.model.plain_text import printable
 from journeykit.testing import Traced
+from journeykit.testing.fates import Fates
 from journeykit.workspace import Workspace
 
 _ENDS = frozenset({"completed", "exited", "failed"})
@@ -60,6 +63,12 @@ _RUNS = 5  # of many runs through a journey, so many are told
     metavar="FILE",
     callback=read_calls,
     help="For --events: what actions come to, a JSON object of action to result.",
+)
+@click.option(
+    "--fates",
+    metavar="FILE",
+    callback=read_fates,
+    help="For --events: what becomes of messages, a JSON object by channel.",
 )
 @click.option("--journey", "-j", metavar="ID", help="Tell only of this journey.")
 @click.option(
@@ -90,6 +99,7 @@ def command(
     events_path: str | None,
     profiles_path: str | None,
     calls: dict[str, dict[str, Any] | None],
+    fates: Fates,
     journey: str | None,
     since: datetime | None,
     until: datetime | None,
@@ -108,9 +118,9 @@ def command(
             loaded.journey(journey)
         lines = EventLines(events_path, DeadLetters(), format=cast(Format, format_))
         known = profiles(profiles_path) if profiles_path else ()
-        history = _replayed(loaded, lines, customer, known, calls, until)
-    elif profiles_path is not None or calls:
-        raise click.UsageError("--profiles and --calls go with --events")
+        history = _replayed(loaded, lines, customer, known, calls, fates, until)
+    elif profiles_path is not None or calls or fates:
+        raise click.UsageError("--profiles, --calls and --fates go with --events")
     else:
         with looking(workspace, data) as look:
             history = _logged(look, customer, journey, until)
@@ -158,6 +168,7 @@ def _replayed(
     customer: str,
     known: Iterable[dict[str, object]],
     calls: dict[str, dict[str, Any] | None],
+    fates: Fates,
     until: datetime | None,
 ) -> _History:
     """Replay a customer's events."""
@@ -172,6 +183,7 @@ def _replayed(
         lines,
         profiles=[profile for profile in known if profile["id"] == customer],
         calls=calls,
+        fates=fates,
         until=until,
         customer=customer,
         explain=True,
@@ -193,8 +205,7 @@ def _logged(
     if journey is not None:
         published(catalog, journey)
     document = customer_of(look, customer)
-    name = log_id(document.id, document.salt)
-    entries = list(decisions_about(decision_blocks(look.log, look.store), name))
+    entries = decided_about(look, document)
     if until is not None:
         entries = [entry for entry in entries if entry.at <= to_ms(until)]
     silence = (

@@ -52,14 +52,21 @@ def remembered(draft: Draft, hash: int, received_at: int) -> dict[int, int]:
 def consents(draft: Draft, items: list[Consent]) -> list[Consent]:
     """The consents, without the oldest yes of a topic if there are too many.
 
-    A yes is asked for again; a no that was forgotten would be broken.
+    A yes is asked for again; a no that was forgotten would be broken. So would a request
+    that nobody has confirmed; after every yes it goes first.
     """
-    # Three names of 64 characters each: below 80 nobody needs to measure.
+    # Two names and a source of 64 characters: below 40 nobody needs to measure.
     while len(items) > CONSENTS or (
-        len(items) > 80 and size_of(items) > CONSENTS_BYTES
+        len(items) > 40 and size_of(items) > CONSENTS_BYTES
     ):
         oldest = min(
-            items, key=lambda item: (not item.granted, not item.topic, item.at)
+            items,
+            key=lambda item: (
+                not item.granted,
+                not item.pending,
+                not item.topic,
+                item.at,
+            ),
         )
         draft.note("forgotten", reason="consent", detail={"topic": oldest.topic})
         items = [item for item in items if item is not oldest]
@@ -67,13 +74,23 @@ def consents(draft: Draft, items: list[Consent]) -> list[Consent]:
 
 
 def addresses(draft: Draft, items: dict[str, Address]) -> dict[str, Address]:
-    """The states of addresses, without the oldest if there are too many."""
+    """The states of addresses, without the oldest if there are too many.
+
+    First goes one at which nobody but people did anything, then one that has bounced, and
+    only then one to which nothing may be sent.
+    """
     if len(items) > ADDRESSES:
-        rested = [name for name, item in items.items() if not item.suppressed]
-        name = (rested or list(items))[0]
+        name = min(
+            items,
+            key=lambda name: (items[name].suppressed != "", _bounced(items[name])),
+        )
         draft.note("forgotten", reason="address")
         return {key: item for key, item in items.items() if key != name}
     return items
+
+
+def _bounced(address: Address) -> bool:
+    return address.bounced_at is not None
 
 
 def variables(
@@ -227,6 +244,7 @@ _COUNTED = frozenset(
         "held_out",
         "sent",
         "suppressed",
+        "undelivered",
         "goal",
         "completed",
         "exited",

@@ -16,8 +16,9 @@ import msgspec
 from journeykit.engine.calendar import LATEST
 from journeykit.engine.conditions import ValueOf
 from journeykit.engine.customer import Enrollment, Held
-from journeykit.engine.guards import ChannelRules, Guards
+from journeykit.engine.guards import ChannelRules, Guards, PluginGuard
 from journeykit.engine.plan import JourneyPlan, When
+from journeykit.engine.suppressions import EMPTY, SuppressionList
 from journeykit.engine.values import Document
 from journeykit.errors import DefinitionError
 from journeykit.model.durations import Duration
@@ -129,6 +130,9 @@ class Catalog:
         channels: Mapping[str, ChannelRules] | None = None,
         states: Mapping[str, State] | None = None,
         revision: int = 1,
+        guards: Mapping[str, PluginGuard] | None = None,
+        facts: Mapping[str, Mapping[str, Any]] | None = None,
+        suppressions: SuppressionList = EMPTY,
     ) -> Self:
         """Compile journeys and policies.
 
@@ -140,13 +144,24 @@ class Catalog:
                 channel is addressed by the customer's id.
             states: Journeys that are not simply live.
             revision: The catalog's own version.
+            guards: The guards of plugins, set up, by name.
+            facts: What channels said about their templates when they were published, by
+                channel; for their own rules.
+            suppressions: Addresses that nothing goes to, whoever has them.
 
         Raises:
             DefinitionError: A plan document is damaged.
         """
         document = _document(policies)
         with _whole("policies"):
-            guards = Guards(document, channels or {}, BY_CUSTOMER_ID)
+            rules = Guards(
+                document,
+                channels or {},
+                BY_CUSTOMER_ID,
+                guards=guards or {},
+                facts=facts or {},
+                suppressions=suppressions,
+            )
             max_age = Duration.parse(document["max_age"])
             # Catalogs are kept for years; those of earlier releases have neither.
             paces: Document = document.get("pace") or {}
@@ -157,7 +172,7 @@ class Catalog:
         with _whole("one of the journeys"):
             return cls(
                 plans,
-                guards,
+                rules,
                 max_age=max_age,
                 states=states or {},
                 revision=revision,

@@ -35,6 +35,9 @@ class SendMessage(
         not_after: Not to be handed over later without asking the guards again: when
             it expires or quiet hours begin, milliseconds; None: no such instant.
         attempts: How often a provider was asked before it came back as `Returned`.
+        locale: The customer's locale, as of the decision; empty if not known.
+        zone: The customer's time zone, as of the decision.
+        once: Whether only one customer of those who share the address gets it.
     """
 
     delivery_id: str
@@ -54,6 +57,9 @@ class SendMessage(
     test: bool = False
     not_after: int | None = None
     attempts: int = 0
+    locale: str = ""
+    zone: str = ""
+    once: bool = False
 
 
 class PublishEvent(

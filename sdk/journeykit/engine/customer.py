@@ -26,14 +26,19 @@ class Address(msgspec.Struct, gc=False, omit_defaults=True):
     Attributes:
         suppressed: Why nothing may be sent to it; empty if something may.
         bounced_at: When it last bounced softly.
+        engaged_at: When a person last opened, clicked or answered something there, to the
+            hour: what happens within one hour of it is not written again.
+        replied_at: When somebody last wrote to us from there.
     """
 
     suppressed: str = ""
     bounced_at: int | None = None
+    engaged_at: int | None = None
+    replied_at: int | None = None
 
 
 class Consent(msgspec.Struct, gc=False, omit_defaults=True):
-    """A yes or no; an empty field means all.
+    """A yes or no, or a yes that waits to be confirmed; an empty field means all.
 
     Attributes:
         granted: Yes or no.
@@ -41,6 +46,11 @@ class Consent(msgspec.Struct, gc=False, omit_defaults=True):
         channel: For which channel.
         topic: For which topic.
         purpose: For which purpose.
+        source: Where it was said, as whoever told us calls it.
+        pending: Whether it was requested and not confirmed yet; it is no yes then. It
+            stands beside the last word on the same, which it does not undo.
+        over: Of a yes that was confirmed: when it was asked for. A no to marketing that
+            is older than that, and about more, doesn't hold against it. None: of others.
     """
 
     granted: bool
@@ -48,6 +58,9 @@ class Consent(msgspec.Struct, gc=False, omit_defaults=True):
     channel: str = ""
     topic: str = ""
     purpose: str = ""
+    source: str = ""
+    pending: bool = False
+    over: int | None = None
 
 
 class Watch(msgspec.Struct, gc=False, omit_defaults=True):
@@ -89,9 +102,12 @@ class Enrollment(msgspec.Struct, gc=False, omit_defaults=True):
         rounds: Repeat step to its rounds begun, while it is in one.
         sprint: How many steps it has taken since its last wait, while it is held up for
             want of budget.
+        tried: How many channels of the Send that it is at have had their chance. If it
+            is more than 0 a message has gone over the last of them.
         results: Call and Collect step to its result. While the window of a Collect is
             open it holds what was `gathered`: a key, by which it may be taken back, and
             the item, or null if it is only counted.
+        unconfirmed: It has not begun, and begins when a consent is confirmed.
     """
 
     id: str
@@ -116,6 +132,8 @@ class Enrollment(msgspec.Struct, gc=False, omit_defaults=True):
     results: dict[str, dict[str, Any]] = {}
     rounds: dict[str, int] = {}
     sprint: int = 0
+    tried: int = 0
+    unconfirmed: bool = False
 
 
 class Finished(msgspec.Struct, gc=False, omit_defaults=True):

@@ -172,6 +172,7 @@ class Draft:
         "changed",
         "clock",
         "commands",
+        "consent_changed",
         "consents",
         "counters",
         "customer",
@@ -204,6 +205,7 @@ class Draft:
         self.profile = customer.profile
         self.addresses = customer.addresses
         self.consents = customer.consents
+        self.consent_changed = False
         self.active = list(customer.active)
         self.past = customer.past
         self.forgotten = customer.forgotten

@@ -6,10 +6,12 @@ from typing import Any
 
 import msgspec
 
+from journeykit.engine import confirming
 from journeykit.engine.calendar import add, isoformat, to_ms
 from journeykit.engine.conditions import Missing
 from journeykit.engine.customer import Enrollment, Finished, Visits, Watch, size_of
 from journeykit.engine.draft import Draft
+from journeykit.engine.guards import Guards
 from journeykit.engine.ids import bucket, enrollment_id
 from journeykit.engine.limits import (
     ACTIVE_RUNS,
@@ -167,8 +169,13 @@ def _is_full(draft: Draft) -> bool:
     return not draft.has_room(ENTRY_BYTES)
 
 
-def enrolled(draft: Draft, plan: JourneyPlan, admission: Admission) -> Enrollment:
-    """Count the entry, and make its enrollment; the holdout is decided here."""
+def enrolled(
+    draft: Draft, plan: JourneyPlan, admission: Admission, guards: Guards
+) -> Enrollment:
+    """Count the entry, and make its enrollment.
+
+    Whether it is held out is decided here, and whether it waits for a confirmation.
+    """
     past = draft.writable_past(plan.id)
     past.removed = False
     most = 0 if plan.reentry.per is None else plan.reentry.max_entries or 0
@@ -178,6 +185,10 @@ def enrolled(draft: Draft, plan: JourneyPlan, admission: Admission) -> Enrollmen
     n = draft.forgotten + past.count
     held_out = plan.holdout > 0 and bucket(plan.salt, draft.customer) < plan.holdout
     watches = _watches(draft, plan) if plan.goals else []
+    due = _last_end(watches) if held_out else None
+    waits = not held_out and confirming.is_to_wait(draft, plan, guards)
+    if waits:
+        due = max(draft.at, confirming.lapses_at(draft, plan, guards))
     return Enrollment(
         enrollment_id(plan.id, draft.customer, draft.before.created_at, n),
         plan.id,
@@ -187,9 +198,10 @@ def enrolled(draft: Draft, plan: JourneyPlan, admission: Admission) -> Enrollmen
         held_out=held_out,
         key=admission.key,
         entry=admission.entry,
-        due=_last_end(watches) if held_out else None,
+        due=due,
         watches=watches,
         test=draft.test,
+        unconfirmed=waits,
     )
 
 

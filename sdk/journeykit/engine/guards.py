@@ -4,7 +4,8 @@ Cheapest first; the first refusal wins and is recorded with its rule and values:
 
 1. expired
 2. for each channel in the author's order: suppression list · consent for the channel,
-   the topic, the purpose · an address · bounce cool-down · caps of that channel
+   the topic, the purpose · an address · the channel's own rule · bounce cool-down ·
+   plugins' guards, by name · caps of that channel
 3. caps of the topic, the journey, and of everything
 4. quiet hours, open hours, closed days
 
@@ -18,13 +19,15 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
-from typing import Any, NamedTuple
+from datetime import date, datetime
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec.structs import replace
 
+from journeykit.engine.asked import Asked, Contact, Refused
 from journeykit.engine.calendar import (
     LATEST,
     add,
@@ -37,12 +40,16 @@ from journeykit.engine.calendar import (
     start_of_next_month,
     start_of_next_week,
     start_of_week,
+    to_datetime,
 )
+from journeykit.engine.consent import ConsentRules
 from journeykit.engine.customer import Address, Consent, Released
 from journeykit.engine.due import window_of
 from journeykit.engine.ids import address_key
 from journeykit.engine.limits import DAY_MS, FAILURE_MS
+from journeykit.engine.suppressions import EMPTY, SuppressionList
 from journeykit.engine.values import Document
+from journeykit.engine.verdict import verdict
 from journeykit.model.durations import Duration
 
 ALL = "all"
@@ -51,7 +58,8 @@ ALL = "all"
 class Envelope(msgspec.Struct, frozen=True, gc=False):
     """A message before it is one: what the guards are asked about.
 
-    `address` is where it goes if that was decided before; else the profile says.
+    `address` is where it goes if that was decided before; else the profile says. `step`
+    and `template` are for rules that others have written.
     """
 
     customer: str
@@ -60,6 +68,8 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     topic: str
     purpose: str
     address: str = ""
+    step: str = ""
+    template: str = ""
 
 
 class Surroundings(msgspec.Struct, frozen=True, gc=False):
@@ -72,6 +82,7 @@ class Surroundings(msgspec.Struct, frozen=True, gc=False):
     consents: Sequence[Consent]
     ledger: Sequence[Released]
     counters: Mapping[str, int]
+    created_at: int = 0
 
 
 class ChannelRules(NamedTuple):
@@ -80,10 +91,20 @@ class ChannelRules(NamedTuple):
     Attributes:
         address: The profile and the customer's id to the address; None if none.
         normalize: An address to the spelling under which its state is kept.
+        rule: The channel's own rule; None: it has none.
     """
 
     address: Callable[[Mapping[str, object], str], str | None]
     normalize: Callable[[str], str]
+    rule: Callable[[Asked], Refused | None] | None = None
+
+
+class PluginGuard(Protocol):
+    """What the engine asks of a `journeykit.guarding.Guard`."""
+
+    def ask(self, asked: Asked, /) -> Refused | None:
+        """Return why a message may not go; None: nothing is against it."""
+        ...
 
 
 class Clear(msgspec.Struct, frozen=True, gc=False):
@@ -284,15 +305,6 @@ def _closed(document: Document) -> HoursRule:
     return HoursRule(document, "closed_day", text, opens=opens, closes=closes)
 
 
-class ConsentRule(NamedTuple):
-    """What holds where the customer has said neither yes nor no."""
-
-    allow: bool
-    channel: str | None
-    topic: str | None
-    purpose: str
-
-
 class Guards:
     """All rules of a catalog, compiled.
 
@@ -306,8 +318,21 @@ class Guards:
         policies: Document,
         channels: Mapping[str, ChannelRules],
         other: ChannelRules,
+        *,
+        guards: Mapping[str, PluginGuard] = {},
+        facts: Mapping[str, Mapping[str, Any]] = {},
+        suppressions: SuppressionList = EMPTY,
     ) -> None:
-        """Compile the policies; `other` carries the channels that have no plugin."""
+        """Compile the policies.
+
+        Args:
+            policies: Their plan document.
+            channels: The pure parts of the channel plugins.
+            other: Carries the channels that have no plugin.
+            guards: Plugins' guards, by name.
+            facts: What channels said about their templates, by channel.
+            suppressions: Addresses that nothing goes to, whoever has them.
+        """
         caps = [CapRule(cap) for cap in policies["caps"]]
         self._all_caps = caps
         self._channel_caps = [cap for cap in caps if cap.channel is not None]
@@ -322,22 +347,13 @@ class Guards:
             *map(_closed, policies["closed_days"]),
         ]
         self._hours_of: dict[tuple[str, str], list[HoursRule]] = {}
-        # Most specific first: channel and topic, then topic, then channel.
-        self._consent = sorted(
-            (
-                ConsentRule(
-                    rule["default"] == "allow",
-                    rule["channel"],
-                    rule["topic"],
-                    rule["purpose"],
-                )
-                for rule in policies["consent"]
-            ),
-            key=lambda rule: (rule.topic is None, rule.channel is None),
-        )
+        self.consent = ConsentRules(policies["consent"])
         self.bounce_cool_down = Duration.parse(policies["bounce_cool_down"])
         self._channels = channels
         self._other = other
+        self._own = [(name, guards[name].ask) for name in sorted(guards)]
+        self._facts = facts
+        self._suppressions = suppressions
 
     def rules_of(self, channel: str) -> ChannelRules:
         """The pure parts of the plugin that carries a channel."""
@@ -403,22 +419,35 @@ class Guards:
         """The address over one channel, or why not."""
         rules = self.rules_of(channel)
         address = envelope.address or rules.address(seen.profile, envelope.customer)
-        state = None
-        if address and seen.addresses:
-            state = seen.addresses.get(address_key(channel, rules.normalize(address)))
-        if state is not None and state.suppressed:
-            detail = {"rule": state.suppressed, "channel": channel}
+        state, suppressed = self._state_of(channel, address, seen)
+        if suppressed:
+            detail = {"rule": suppressed, "channel": channel}
             return Refusal("suppression_list", "refused", detail=detail)
         refusal = self._consent_for(channel, envelope, seen)
         if refusal is not None:
             return refusal
         if not address:
             return Refusal("no_address", "refused", detail={"channel": channel})
+        asked: Asked | None = None
+        if rules.rule is not None:
+            asked = self._asked(channel, address, state, envelope, seen)
+            against = verdict(rules.rule, asked)
+            if against is not None:
+                detail = {"channel": channel, **against}
+                return Refusal("channel_rule", "refused", detail=detail)
         if state is not None and state.bounced_at is not None:
             rested = add(state.bounced_at, self.bounce_cool_down, seen.zone)
             if rested > seen.now:
                 waits: dict[str, Any] = {"channel": channel, "until": rested}
                 return Refusal("bounce_cool_down", "refused", detail=waits)
+        if self._own:
+            if asked is None:
+                asked = self._asked(channel, address, state, envelope, seen)
+            for name, ask in self._own:
+                against = verdict(ask, asked)
+                if against is not None:
+                    detail = {"channel": channel, "guard": name, **against}
+                    return Refusal("guard", "refused", detail=detail)
         for cap in self._channel_caps:
             if cap.concerns(
                 channel, envelope.topic, envelope.journey, envelope.purpose
@@ -428,50 +457,80 @@ class Guards:
                     return capped
         return address
 
+    def reachable(self, envelope: Envelope, seen: Surroundings) -> bool:
+        """Whether any of the channels has an address that may be written to.
+
+        Asked is only what time alone doesn't change: suppression, consent, address.
+        """
+        for channel in envelope.channels:
+            rules = self.rules_of(channel)
+            address = rules.address(seen.profile, envelope.customer)
+            if not address or self._consent_for(channel, envelope, seen) is not None:
+                continue
+            if not self._state_of(channel, address, seen)[1]:
+                return True
+        return False
+
+    def _state_of(
+        self, channel: str, address: str | None, seen: Surroundings
+    ) -> tuple[Address | None, str]:
+        """What is known of an address, and why nothing may go to it; empty: it may."""
+        if not address or not (seen.addresses or self._suppressions):
+            return None, ""
+        key = address_key(channel, self.rules_of(channel).normalize(address))
+        state = seen.addresses.get(key)
+        if state is not None and state.suppressed:
+            return state, state.suppressed
+        listed = self._suppressions.get(key) if self._suppressions else None
+        return state, "" if listed is None else listed.reason
+
+    def _asked(
+        self,
+        channel: str,
+        address: str,
+        state: Address | None,
+        envelope: Envelope,
+        seen: Surroundings,
+    ) -> Asked:
+        """What rules that others have written are asked about."""
+        return Asked(
+            customer=envelope.customer,
+            created_at=to_datetime(seen.created_at),
+            now=to_datetime(seen.now),
+            zone=str(seen.zone),
+            journey=envelope.journey,
+            step=envelope.step,
+            channel=channel,
+            address=address,
+            template=envelope.template,
+            topic=envelope.topic,
+            purpose=envelope.purpose,
+            profile=MappingProxyType(seen.profile),  # it is the customer's own
+            contact=_NOTHING_KNOWN if state is None else _contact(state),
+            facts=self._facts.get(channel, {}),
+        )
+
     def _consent_for(
         self, channel: str, envelope: Envelope, seen: Surroundings
     ) -> Refusal | None:
-        """Why the customer's word, or its absence, refuses; None if it doesn't.
-
-        A no counts wherever it applies, whatever else was said: to undo it takes a
-        yes of the same channel, topic and purpose.
-        """
-        granted, refused = False, None
-        for consent in seen.consents:
-            if (
-                consent.channel in ("", channel)
-                and consent.topic in ("", envelope.topic)
-                and consent.purpose in ("", envelope.purpose)
-            ):
-                if consent.granted:
-                    granted = True
-                elif (
-                    refused is None or not consent.topic
-                ):  # the channel's before a topic's
-                    refused = consent
-        if refused is not None:
-            said = {
-                "channel": refused.channel,
-                "topic": refused.topic,
-                "purpose": refused.purpose,
-            }
-            detail = {"rule": "refused by the customer", "values": said}
-            return Refusal(
-                "no_consent", "refused" if refused.channel else "final", detail=detail
-            )
-        if granted:
+        """Why the customer's word, or its absence, refuses; None if it doesn't."""
+        word, said = self.consent.ask(
+            channel, envelope.topic, envelope.purpose, seen.consents
+        )
+        if word in ("yes", "allow"):
             return None
-        for rule in self._consent:
-            if (
-                rule.channel in (None, channel)
-                and rule.topic in (None, envelope.topic)
-                and rule.purpose in (ALL, envelope.purpose)
-            ):
-                if rule.allow:
-                    return None
-                detail = {"rule": "never said yes", "channel": channel}
-                return Refusal("no_consent", "refused", detail=detail)
-        return None
+        detail: dict[str, Any] = {"rule": "never said yes", "channel": channel}
+        if said is not None:
+            about = {
+                "channel": said.channel,
+                "topic": said.topic,
+                "purpose": said.purpose,
+            }
+            rule = "refused by the customer" if word == "no" else "not confirmed yet"
+            detail = {"rule": rule, "values": about}
+        # A no that names no channel is about all of them.
+        is_final = word == "no" and said is not None and not said.channel
+        return Refusal("no_consent", "final" if is_final else "refused", detail=detail)
 
     def _at_this_hour(
         self, channel: str, purpose: str, seen: Surroundings
@@ -513,3 +572,19 @@ class Guards:
             rules = [rule for rule in self._hours if rule.concerns(channel, purpose)]
             self._hours_of[channel, purpose] = rules
         return rules
+
+
+_NOTHING_KNOWN = Contact()
+
+
+def _contact(state: Address) -> Contact:
+    """What is known of an address, for rules that others have written."""
+    return Contact(
+        _instant(state.bounced_at),
+        _instant(state.engaged_at),
+        _instant(state.replied_at),
+    )
+
+
+def _instant(at: int | None) -> datetime | None:
+    return None if at is None else to_datetime(at)

@@ -6,7 +6,9 @@ count for caps while it is held. It is asked about as it was released, for its o
 channel and address, and goes out under the same delivery id.
 
 The run has gone on meanwhile. If it ends early, by a goal or otherwise, its held
-messages end with it; if it comes to its end, they are still sent.
+messages end with it; if it comes to its end, they are still sent. A run that waits at
+its Send for word of a message, before the next channel has its turn, hears at once if
+the message is given up: it expires when that turn comes.
 """
 
 from __future__ import annotations
@@ -118,6 +120,8 @@ def asked_again(
         message.topic,
         message.purpose,
         message.address,
+        message.step,
+        message.template,
     )
     answer = guards.ask(envelope, seen)
     if isinstance(answer, Refusal):

@@ -63,6 +63,11 @@ def address_key(channel: str, address: str) -> str:
     return derived("address", channel, address)
 
 
+def provider_key(channel: str, provider_id: str) -> str:
+    """Under which name a delivery is found by the id that its provider gave it."""
+    return derived("provider", channel, provider_id)
+
+
 def is_derived(value: object) -> bool:
     """Whether something looks like an id of ours."""
     return isinstance(value, str) and _looks_derived(value) is not None

@@ -20,6 +20,7 @@ PROFILE_BYTES = 16 * KB
 CONSENTS = 200
 CONSENTS_BYTES = 24 * KB
 ADDRESSES = 200
+SUPPRESSIONS = 250_000  # 4 to 5 MB, which every process reads when it starts
 ACTIVE_RUNS = 50
 ACTIVE_BYTES = 64 * KB
 ENTRY_BYTES = 4 * KB  # of one enrollment's entry event, the named fields only
@@ -47,6 +48,11 @@ VALUE_CHARACTERS = 256  # of one value in the trace
 
 FAILURE_MS = 3 * DAY_MS  # for so long SMS carriers try; mail servers give up sooner
 """How late a report may say that a message never arrived, and the caps get it back."""
+CONFIRM_MS = 30 * DAY_MS  # as long as the link that confirms is good
+"""How long a run waits for a consent to be confirmed."""
+ENGAGED_MS = HOUR_MS  # who reads a message opens it more than once: one write is enough
+"""How long after an engagement another one is not written down."""
+SOURCE_CHARACTERS = 64  # of a consent: a name, not a story
 FUTURE_MS = 5 * 60 * 1000  # clocks differ; more than this is a mistake of the sender's
 CATCH_UP_MS = HOUR_MS  # between two messages of one run that a late tick released
 """The longest pause between two such messages; a shorter wait between them counts."""

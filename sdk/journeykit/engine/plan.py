@@ -16,7 +16,7 @@ from journeykit.engine.conditions import (
     compile_value,
 )
 from journeykit.engine.draft import JourneyFacts
-from journeykit.engine.steps import KINDS, Step
+from journeykit.engine.steps import KINDS, Send, Step
 from journeykit.engine.values import Document
 from journeykit.model.durations import Duration
 from journeykit.model.rates import Rate
@@ -118,6 +118,8 @@ class JourneyPlan(JourneyFacts):
         latches: Event name to the latches that it may close.
         armed_at: Step id to the WaitFor steps whose latches open there.
         asks_profile: Whether goals, exit rules or waits ask for the profile alone.
+        marketing: The channels and the topic of each Send that is marketing.
+        waits_for_consent: Whether a run waits for a consent that is not confirmed yet.
     """
 
     def __init__(self, document: Document) -> None:
@@ -163,6 +165,13 @@ class JourneyPlan(JourneyFacts):
                     self.latches.setdefault(event, []).append(
                         Latch(step.id, path, where)
                     )
+        self.marketing = frozenset(
+            (step.channels, step.topic or self.topic)
+            for step in self.steps.values()
+            if isinstance(step, Send) and (step.purpose or self.purpose) == "marketing"
+        )
+        # Catalogs are kept for years; those of earlier releases lack it.
+        self.waits_for_consent = document.get("on_unconfirmed", "wait") == "wait"
         self.hears = frozenset(self._heard())
         self.asks_profile = any(when.event is None for when in self._whens()) or any(
             step.looks for step in self.steps.values()

@@ -215,6 +215,10 @@ class _Reaction:
             self._refuse("profile_too_large")
         if too_late:
             draft.note("ignored", reason="too_late", detail={"event": event.name})
+            # The word of the customer holds, however late it came.
+            self._settle(self.runs.confirmations())
+        elif facts.is_automated(happening):
+            draft.note("ignored", reason="automated", detail={"event": event.name})
         elif accepted:
             self._settle(self._heard(happening))
         if accepted and draft.changed:  # by this event, not by what was due before it
@@ -280,6 +284,9 @@ class _Reaction:
         )
         if draft.changed:
             draft.seen = bounds.remembered(draft, hash, received_at)
+        falls_back = self.runs.without(message)
+        if falls_back is not None:
+            self._settle([falls_back])
 
     def _is_too_late(self, occurred_at: int, received_at: int) -> bool:
         """Whether an event is so old that it moves no journey."""
@@ -439,12 +446,17 @@ class _Reaction:
             event = draft.scope.event = happening.fields(draft.at)
             self.keys.clear()
             moving = self._stirred(name, happening)
+            if draft.consent_changed:
+                moving += self.runs.confirmations()
             draft.scope.step = None
             moving += self._triggered(name, event)
             if name in CALL_RESULTS and "call_id" in event and not moving:
                 self._unless_taken(event)
-        elif draft.profile_changed:
-            moving = self._look()
+        else:
+            if draft.profile_changed:
+                moving = self._look()
+            if draft.consent_changed:
+                moving += self.runs.confirmations()
         draft.scope.event = None
         return moving
 
@@ -528,7 +540,8 @@ class _Reaction:
             return
         if stir.event is not None:
             self._latch(run, stir.event)
-        if situation_of(enrollment) != "waiting":
+        # What is to go over another channel need not if the first has done its work.
+        if situation_of(enrollment) != "waiting" and not enrollment.tried:
             return
         step = run.plan.steps.get(enrollment.step)
         run.move = Leave("step_deleted") if step is None else step.stirred(run, stir)
@@ -660,8 +673,9 @@ class _Reaction:
             return []
         for other in admission.restarts:
             self.runs.leave(self.runs.of(other, plan), RESTARTED)
-        run = self.runs.enter(enter.enrolled(draft, plan, admission), plan)
-        return [] if run.enrollment.held_out else [run]
+        enrollment = enter.enrolled(draft, plan, admission, self.catalog.guards)
+        run = self.runs.enter(enrollment, plan)
+        return [] if run.move is None else [run]
 
     def _asked(self, run: PlannedRun, what: str, where: Predicate | None) -> bool:
         """Whether a condition holds for a run; if not, and it is to be explained, why."""

@@ -16,6 +16,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from journeykit.engine.consent import is_a_name
 from journeykit.engine.ids import is_derived
 from journeykit.engine.trace import TraceEntry
 
@@ -26,7 +27,7 @@ _HARMLESS = frozenset(
     [
         # what authors, operators and plugins named
         *("rule", "path", "so", "fields", "missing", "event", "journey", "channel"),
-        *("topic", "purpose", "template", "tried"),
+        *("topic", "purpose", "template", "tried", "guard", "failed", "unless"),
         # instants, and a step from which on something counts
         *("until", "since", "last_in", "expired_at", "expires_first", "occurred_at"),
         *("received_at", "to"),
@@ -104,6 +105,8 @@ class _Redaction:
                 return not own or self._is_loggable("profile.zone")
             case "not_a_zone":
                 return self._is_loggable("profile.zone")
+            case "source":  # of a consent: whatever the event said, if it is no name
+                return is_a_name(str(detail[name]))
             case "call_id":  # of a late result: whatever the event said
                 return is_derived(detail[name])
             case _:

@@ -6,6 +6,8 @@ options that the author gave the Send.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -28,8 +30,7 @@ def try_release(run: Run, step: Send, guards: Guards) -> bool:
     draft, enrollment, plan = run.draft, run.enrollment, run.plan
     if step.id in run.sends and not run.waited:
         run.note("suppressed", reason="loop")
-        enrollment.standing = False
-        run.move = step.on
+        run.move = step.done(run)
         return True
     if draft.sends_left <= 0:
         enrollment.due = draft.at
@@ -49,16 +50,58 @@ def try_release(run: Run, step: Send, guards: Guards) -> bool:
         enrollment.due = draft.now + min(CATCH_UP_MS, run.waited)
         run.note("deferred", reason="catch_up", detail={"until": enrollment.due})
         return False
+    tried = enrollment.tried
     envelope = Envelope(
-        draft.customer, plan.id, step.channels, step.topic or plan.topic, purpose
+        draft.customer,
+        plan.id,
+        step.channels[tried:] if tried else step.channels,
+        step.topic or plan.topic,
+        purpose,
+        "",
+        step.id,
+        step.template,
     )
     seen = surroundings(draft, zone)
     answer = guards.ask(envelope, seen)
     if isinstance(answer, Refusal):
         return _refused(run, step, answer, expires_at)
+    answer = replace(answer, position=tried + answer.position) if tried else answer
+    until: int | None = None
+    if step.fallback_after is not None:
+        until = _turn_of_the_next(run, step, answer, envelope, guards, seen)
+    if until is not None:  # then this one must not go any more, wherever it is
+        expires_at = until if expires_at is None else min(until, expires_at)
     not_after = guards.not_after(answer.channel, purpose, seen, expires_at)
-    _sent(run, step, answer, envelope, guards, expires_at, not_after)
-    return True
+    _sent(run, step, answer, envelope, guards, zone, expires_at, not_after)
+    if until is None:
+        run.move = step.done(run)
+        return True
+    enrollment.standing = False
+    enrollment.tried = answer.position + 1
+    enrollment.due = until
+    detail = {"until": until, "unless": step.fallback_unless}
+    run.note("waiting", reason="fallback", detail=detail)
+    return False
+
+
+def _turn_of_the_next(
+    run: Run,
+    step: Send,
+    clear: Clear,
+    envelope: Envelope,
+    guards: Guards,
+    seen: Surroundings,
+) -> int | None:
+    """When another channel takes over; None: it does not, or there is none that could.
+
+    A channel has its time from the decision on, however late this step was reached.
+    """
+    rest = step.channels[clear.position + 1 :]
+    if step.fallback_after is None or not rest:
+        return None
+    if not guards.reachable(replace(envelope, channels=rest), seen):
+        return None
+    return add(max(run.draft.at, run.draft.now), step.fallback_after, seen.zone)
 
 
 def surroundings(draft: Draft, zone: ZoneInfo) -> Surroundings:
@@ -71,6 +114,7 @@ def surroundings(draft: Draft, zone: ZoneInfo) -> Surroundings:
         draft.consents,
         draft.ledger,
         draft.counters,
+        draft.before.created_at,
     )
 
 
@@ -94,9 +138,10 @@ def _refused(run: Run, step: Send, refusal: Refusal, expires_at: int | None) -> 
 def _suppressed(run: Run, step: Send, refusal: Refusal) -> bool:
     """Record why it isn't sent, and do what the author wants then."""
     run.note("suppressed", reason=refusal.reason, detail=refusal.detail)
-    run.enrollment.standing = False
-    exits = step.after_refusal[refusal.group] == "exit"
-    run.move = Leave(refusal.reason) if exits else step.on
+    # Who was written to over another channel has not gone without the message.
+    exits = step.after_refusal[refusal.group] == "exit" and not run.enrollment.tried
+    on = step.done(run)
+    run.move = Leave(refusal.reason) if exits else on
     return True
 
 
@@ -106,10 +151,11 @@ def _sent(
     clear: Clear,
     envelope: Envelope,
     guards: Guards,
+    zone: ZoneInfo,
     expires_at: int | None,
     not_after: int | None,
 ) -> None:
-    """Release the message with its variables as of now, and go on."""
+    """Release the message with its variables as of now."""
     draft, enrollment, plan = run.draft, run.enrollment, run.plan
     id = delivery_id(enrollment.id, step.id, enrollment.visit, clear.position)
     variables, missing = bounds.variables(step.variables.resolve(run.scope))
@@ -130,6 +176,9 @@ def _sent(
         expires_at=expires_at,
         test=enrollment.test,
         not_after=not_after,
+        locale=_locale(draft.profile),
+        zone=zone.key,
+        once=step.once,
     )
     released(draft, guards, message)
     detail: dict[str, Any] = {"delivery_id": id, "channel": clear.channel}
@@ -137,10 +186,21 @@ def _sent(
     if missing:
         detail["missing"] = missing
     run.note("sent", detail=detail)
-    enrollment.standing = False
     run.released, run.waited = True, 0
     run.sends = (*run.sends, step.id)
-    run.move = step.on
+
+
+def _locale(profile: Mapping[str, Any]) -> str:
+    """The customer's locale, `de-CH`, by RFC 5646; empty if the profile has none."""
+    value = profile.get("locale")
+    if not isinstance(value, str):
+        return ""
+    locale = value.replace("_", "-")  # as operating systems write it
+    return locale if len(locale) <= _LOCALE and _is_locale(locale) else ""
+
+
+_LOCALE = 35  # characters, as RFC 5646 (4.4.1) wants to be provided for
+_is_locale = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*").fullmatch
 
 
 def released(draft: Draft, guards: Guards, message: SendMessage) -> None:

@@ -3,11 +3,14 @@
 An enrollment is in one of these situations; `WOKEN` says what a due instant does:
 
 =========== ========================================================
-`waiting`   at a step, until its due instant or something happens
+`waiting`   at a step, until its due instant or something happens; at a
+            Send that is until the next channel has its turn
 `standing`  before a Send that was deferred; it passes the guards again
 `arriving`  before a step, out of budget; it arrives there
 `parked`    the same without a due instant, in a paused journey
 `held_out`  nowhere; it watches its goals until the last window closes
+`unconfirmed` before the first step, until a consent is confirmed; its due
+            instant is when nobody waits for that any more
 =========== ========================================================
 
 An ended enrollment leaves `active`; nothing reaches it again but a goal's watch. If it
@@ -21,9 +24,10 @@ from typing import Any, Literal, assert_never
 
 import msgspec
 
-from journeykit.engine import enter, held as held_messages
+from journeykit.engine import confirming, enter, held as held_messages
 from journeykit.engine.calendar import LATEST
 from journeykit.engine.catalog import Catalog
+from journeykit.engine.commands import SendMessage
 from journeykit.engine.customer import Enrollment, Held
 from journeykit.engine.draft import Draft, Run
 from journeykit.engine.moves import Go, Leave, Move, Stand, Stay
@@ -33,21 +37,28 @@ from journeykit.engine.steps import Send
 from journeykit.errors import IllegalTransition
 from journeykit.model.rules import STEPS_PER_SPRINT
 
-Situation = Literal["waiting", "standing", "arriving", "parked", "held_out"]
+Situation = Literal[
+    "waiting", "standing", "arriving", "parked", "held_out", "unconfirmed"
+]
 
 # A parked enrollment has no due instant; that one reaches it would be a fault of ours.
-WOKEN: dict[Situation, Literal["wake", "arrive", "close"]] = {
+WOKEN: dict[Situation, Literal["wake", "arrive", "close", "lapse"]] = {
     "waiting": "wake",
     "standing": "wake",
     "arriving": "arrive",
     "held_out": "close",
+    "unconfirmed": "lapse",
 }
+
+NOT_CONFIRMED = Leave("not_confirmed")
 
 
 def situation_of(enrollment: Enrollment) -> Situation:
     """The situation of a running enrollment."""
     if enrollment.held_out:
         return "held_out"
+    if enrollment.unconfirmed:
+        return "unconfirmed"
     if enrollment.arriving:
         return "arriving" if enrollment.due is not None else "parked"
     return "standing" if enrollment.standing else "waiting"
@@ -87,7 +98,9 @@ class Runs:
         draft.changed = True
         detail = draft.written(enrollment.entry) if enrollment.entry else None
         run.note("held_out" if enrollment.held_out else "entered", detail=detail)
-        if not enrollment.held_out:
+        if enrollment.unconfirmed:
+            run.note("parked", reason="unconfirmed", detail={"until": enrollment.due})
+        elif not enrollment.held_out:
             run.move = Go(plan.first)
         elif not enrollment.watches:
             self.leave(run, Leave("watched"))
@@ -110,6 +123,9 @@ class Runs:
         if how == "close":
             self.leave(run, Leave("watched"))
             return None
+        if how == "lapse":
+            self._lapse(run)
+            return None
         if situation == "waiting":
             self.waited(run)
         run.enrollment.due = None
@@ -122,6 +138,39 @@ class Runs:
         else:
             run.move = Go(step.id) if how == "arrive" else step.wake(run)
         return run
+
+    def _lapse(self, run: PlannedRun) -> None:
+        """Stop waiting for a confirmation, unless it was asked for anew meanwhile."""
+        guards = self._catalog.guards
+        until = confirming.lapses_at(self._draft, run.plan, guards)
+        if until > self._draft.at:
+            run.enrollment.due = until
+        else:
+            self.leave(run, NOT_CONFIRMED)
+
+    def confirmations(self) -> list[PlannedRun]:
+        """Who waited for a confirmation that has come; whom it never will leaves."""
+        draft, guards = self._draft, self._catalog.guards
+        draft.consent_changed = False
+        begun: list[PlannedRun] = []
+        for enrollment in tuple(draft.active):
+            plan = self._catalog.plan_of(enrollment)
+            if not enrollment.unconfirmed or plan is None:
+                continue
+            found = confirming.outlook(draft, plan, guards)
+            if found == "pending":
+                continue
+            run = self.of(enrollment, plan)
+            if found == "closed":
+                self.leave(run, NOT_CONFIRMED)
+                continue
+            run.note("went_on", reason="confirmed")
+            run.enrollment.unconfirmed = False
+            run.enrollment.due = None
+            run.generation = draft.generation
+            run.move = Go(plan.first)
+            begun.append(run)
+        return begun
 
     def waited(self, run: PlannedRun) -> None:
         """Note that a wait is over: against loops, and for catching up."""
@@ -160,6 +209,8 @@ class Runs:
             for item in standing:
                 if isinstance(item, Held):
                     self._ask_again(item)
+                    falls_back = self.without(item.message)
+                    moving += [] if falls_back is None else [falls_back]
                 elif try_release(item, _send_of(item), guards):
                     moving.append(item)
             standing = []
@@ -197,6 +248,26 @@ class Runs:
             run = self.of(running, plan)
             run.released = True
             run.waited = max(0, running.arrived_at - message.at)
+
+    def without(self, message: SendMessage) -> PlannedRun | None:
+        """The run that falls back since a message of its is given up; None: none does."""
+        draft, running = self._draft, self._running(message.enrollment)
+        plan = None if running is None else self._catalog.plan_of(running)
+        if running is None or plan is None:
+            return None
+        step = plan.steps.get(running.step)
+        id = message.delivery_id
+        if not isinstance(step, Send) or not step.awaits(running, id):
+            return None
+        released = [c for c in draft.commands if isinstance(c, SendMessage)]
+        on_the_way = [*(held.message for held in draft.held), *released]
+        if any(one.delivery_id == id for one in on_the_way):
+            return None
+        run = self.of(running, plan)
+        run.move = step.fall_back(run, "not_sent")
+        run.generation = draft.generation
+        self.waited(run)
+        return run
 
     def _sprint(self, run: PlannedRun) -> bool:
         """Move until it waits or ends; True if it stands before a Send."""

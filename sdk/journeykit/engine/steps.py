@@ -13,7 +13,7 @@ but, for Send, in `journeykit.engine.guards`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -26,10 +26,16 @@ from journeykit.engine.conditions import (
     compile_condition,
     compile_value,
 )
-from journeykit.engine.customer import size_of
+from journeykit.engine.customer import Enrollment, size_of
 from journeykit.engine.draft import Ending, Happening, Run, Starting, Stir, cut
 from journeykit.engine.due import DueRule
-from journeykit.engine.ids import bucket, called_id, emitted_id, item_key
+from journeykit.engine.ids import (
+    bucket,
+    called_id,
+    delivery_id,
+    emitted_id,
+    item_key,
+)
 from journeykit.engine.limits import (
     ITEM_BYTES,
     ITEM_KEYS,
@@ -40,8 +46,8 @@ from journeykit.engine.limits import (
 from journeykit.engine.moves import STAND, Go, Leave, Move, Stay
 from journeykit.engine.values import Document, Values, bounded, key_text, run_key
 from journeykit.model.durations import Duration
-from journeykit.model.events import CALL_COMPLETED, CALL_FAILED
-from journeykit.model.rules import MARKETING_EXPIRES
+from journeykit.model.events import CALL_COMPLETED, CALL_FAILED, MESSAGE
+from journeykit.model.rules import MARKETING_EXPIRES, fates_beyond
 
 LayOut = Callable[[Sequence[Document], str | None], str | None]
 """Compile steps that are followed by a step id, and return the id of the first."""
@@ -96,8 +102,19 @@ class Step:
         return None
 
 
+LOST = frozenset({"bounced", "failed", "rejected"})
+"""What becomes of a message that does not arrive."""
+
+SAME_ADDRESS = "same_address"
+"""Why a message failed: somebody else has got it at that address."""
+
+
 class Send(Step):
-    """Stands before the guards, which release the message or don't."""
+    """Stands before the guards, which release the message or don't.
+
+    With `fallback_after` it then waits for word of the message, as long as there is
+    another channel: `enrollment.tried` says how many have had their chance.
+    """
 
     kind = "send"
 
@@ -123,14 +140,78 @@ class Send(Step):
             "capped": self.on_capped,
             "quiet": self.on_quiet,
         }
+        # Journeys that were published by earlier releases have none of these.
+        fallback: str | None = document.get("fallback_after")
+        self.fallback_after = Duration.parse(fallback) if fallback else None
+        self.fallback_unless: str = document.get("fallback_unless", "delivered")
+        self.once: bool = document.get("once_per_address", False)
+        self._enough = fates_beyond(self.fallback_unless)
 
     def arrive(self, run: Run) -> Move:
         """Let the guards decide, in the order of all that stand."""
         return STAND
 
     def wake(self, run: Run) -> Move:
-        """The deferral is over: the guards decide again."""
+        """The deferral is over, or the time of a channel: the guards decide."""
+        enrollment = run.enrollment
+        if enrollment.tried and not enrollment.standing:
+            return self.fall_back(run, "timeout")
         return STAND
+
+    def hears(self) -> Sequence[tuple[str, int, Predicate | None]]:
+        """What becomes of a message, if another channel may follow."""
+        if self.fallback_after is None:
+            return ()
+        return [(MESSAGE + fate, 0, None) for fate in sorted(self._enough | LOST)]
+
+    def stirred(self, run: Run, stir: Stir) -> Move | None:
+        """Go on if a message of this step is known to have done its work.
+
+        If the last one did not arrive, the next channel has its turn at once.
+        """
+        enrollment, event = run.enrollment, run.scope.event or {}
+        if not enrollment.tried or stir.event is None:
+            return None
+        fate, id = stir.event.removeprefix(MESSAGE), event.get("delivery_id")
+        of = next((n for n, own in self._released(enrollment) if own == id), None)
+        if of is None:
+            return None
+        is_there = fate == "failed" and event.get("reason") == SAME_ADDRESS
+        if fate in self._enough or is_there:
+            detail = {"event": stir.event, "channel": self.channels[of]}
+            run.note("went_on", reason="event", detail=detail)
+            return self.done(run)
+        waits = not (enrollment.standing or enrollment.arriving)
+        if fate in LOST and waits and of + 1 == enrollment.tried:
+            return self.fall_back(run, fate)
+        return None
+
+    def awaits(self, enrollment: Enrollment, id: str) -> bool:
+        """Whether an enrollment at this step waits for word of this very message."""
+        if not enrollment.tried or enrollment.standing or enrollment.arriving:
+            return False
+        last = enrollment.tried - 1
+        return id == delivery_id(enrollment.id, self.id, enrollment.visit, last)
+
+    def fall_back(self, run: Run, because: str) -> Move:
+        """Let the next channel have its turn: all guards are asked about it."""
+        enrollment = run.enrollment
+        over = self.channels[enrollment.tried - 1]
+        run.note("fell_back", reason=because, detail={"channel": over})
+        enrollment.due = None
+        enrollment.standing = True
+        return STAND
+
+    def done(self, run: Run) -> Move:
+        """Go on behind this step."""
+        run.enrollment.standing = False
+        run.enrollment.tried = 0
+        return self.on
+
+    def _released(self, enrollment: Enrollment) -> Iterator[tuple[int, str]]:
+        """The ids of the messages so far, by the positions of their channels."""
+        for n in range(enrollment.tried):
+            yield n, delivery_id(enrollment.id, self.id, enrollment.visit, n)
 
     def expiry(self, purpose: str) -> Duration | None:
         """How late the message may go; a day for marketing unless it says otherwise."""

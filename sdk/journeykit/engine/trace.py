@@ -7,16 +7,18 @@ The kinds of entry, in the order in which a run can meet them:
 `refused`      the stimulus was not accepted (`reason`: profile_too_large, …)
 `clamped`      an event from the future counts as now
 `profile`      the profile changed
-`consent`      a consent was given or withdrawn
-`address`      an address was suppressed, or rests after a bounce
+`consent`      a consent was given or withdrawn, requested or confirmed (`reason`)
+`address`      an address was suppressed or restored, or rests after a bounce (`reason`)
 `removed`      a call took the customer out of a journey, for good
 `not_entered`  a trigger was met, and the customer did not enter (`reason`)
 `unmatched`    an event had the right name and failed the condition (explained runs)
 `entered`      an enrollment started
 `held_out`     an enrollment started that gets nothing, to measure the lift
 `waiting`      the enrollment waits at a step; `until` says how long
+`fell_back`    a Send turns to its next channel (`reason`: timeout, bounced, rejected,
+               failed, not_sent)
 `went_on`      a wait ended (`reason`: due, past, missing, event, condition, timeout,
-               completed, failed, collected)
+               completed, failed, collected, confirmed)
 `branched`     a Branch took a path
 `split`        a Split took an arm
 `updated`      an Update wrote to the profile
@@ -30,8 +32,11 @@ The kinds of entry, in the order in which a run can meet them:
 `deferred`     a message waits at its step for `until` (`reason`: the guard), or it came
                back and is held until then (`reason`: pace, retry, breaker)
 `suppressed`   a message was not sent (`reason`: the guard), the customer goes on
+`undelivered`  a message that was released did not arrive (`reason`: content, same_address,
+               gave_up, bounced, rejected, failed)
 `parked`       the journey is paused: the enrollment stays before its next step, a
-               message that came back stays held
+               message that came back stays held; or it has yet to begin, since a consent
+               is not confirmed (`reason`: paused, unconfirmed)
 `goal`         a goal was reached
 `completed`    the enrollment came to the end of its steps
 `exited`       the enrollment ended early (`reason`)

@@ -34,19 +34,26 @@ from journeykit.model.rules import STEPS_PER_SPRINT
 ANY = "*"
 
 _CONDITIONAL = frozenset({"unmatched", "branched", "repeated", "exited"})
+_BY_RULES = ("channel_rule", "guard")  # that others have written
 _WRITTEN = ("profile", "updated", "emitted", "started", "called")
 
 _NOT_SENT = {
     "expired": "too late[, it {rule}]",
-    "suppression_list": "the address is suppressed[ after a {rule}]",
+    "suppression_list": "the address is suppressed[: {rule}]",
     "no_consent": "no consent[, {rule}]",
     "no_address": "no address[ for {channel}]",
+    "channel_rule": "[{channel}|the channel] does not take it[: {rule}]"
+    "[, as its rule fails: {failed}]",
     "bounce_cool_down": "the address rests after a bounce[ until {until}]",
+    "guard": "[the guard {guard}|a guard] refuses it[: {rule}]"
+    "[, as it fails: {failed}]",
     "frequency_cap": "[{cap}: {count}|a cap][; the next could have gone at {until}]",
     "quiet_hours": "[{rule}|quiet hours]",
     "open_hours": "outside of open hours[, {rule}]",
     "closed_day": "a closed day[, {rule}]",
 }
+
+_LOST = "not delivered[, {template}][ by {channel}]:"
 
 _WORDS: dict[str, dict[str, str]] = {
     "ignored": {
@@ -54,6 +61,10 @@ _WORDS: dict[str, dict[str, str]] = {
         "too_late": "[{event}|an event] came too late to move a journey",
         "no_api_trigger": "ignored a call: [{journey}|the journey] takes none",
         "malformed_consent": "ignored a consent that says neither yes nor no",
+        "stale_consent": "ignored a yes that was said before the latest no",
+        "granted_already": "ignored a request: the customer has said yes to that",
+        "nothing_to_confirm": "ignored a confirmation: nothing waits for one",
+        "automated": "ignored [{event}|what a machine did]: a machine did it",
         "profile_too_large": "ignored an emitted event: the profile would get too large",
         "unknown_address": "ignored a report on an address that isn't known",
         "late_result": "ignored the result of a call: nobody waits for it",
@@ -66,13 +77,17 @@ _WORDS: dict[str, dict[str, str]] = {
     "clamped": {"": "an event from the future[, {occurred_at},] counts as now"},
     "profile": {"": "the profile changed[: {written}]"},
     "consent": {
-        "granted": "said yes[ to {about}]",
-        "withdrawn": "said no[ to {about}]",
+        "granted": "said yes[ to {about}][, {source}]",
+        "withdrawn": "said no[ to {about}][, {source}]",
+        "requested": "asked[ for {about}][, {source}], which is not confirmed yet",
+        "confirmed": "confirmed[ {about}][, {source}]",
     },
     "address": {
         "bounced": "the[ {channel}] address bounced and rests",
         "hard_bounce": "the[ {channel}] address is suppressed: a hard bounce",
         "complaint": "the[ {channel}] address is suppressed: a complaint",
+        "suppressed": "the[ {channel}] address is suppressed[: {rule}]",
+        "restored": "the[ {channel}] address is no longer suppressed, nor rests",
     },
     "removed": {"": "was taken out of the journey: triggers enter them no more"},
     "not_entered": {
@@ -100,7 +115,17 @@ _WORDS: dict[str, dict[str, str]] = {
     },
     "entered": {"": "entered"},
     "held_out": {"": "held out: gets nothing, to measure what the journey does"},
-    "waiting": {"": "waits [until {until}|for something to happen]"},
+    "waiting": {
+        "": "waits [until {until}|for something to happen]",
+        "fallback": "waits[ until {until}] for word that it was [{unless}|received]",
+    },
+    "fell_back": {
+        "timeout": "turns to the next channel: no such word[ of the {channel}] in time",
+        "bounced": "turns to the next channel: the[ {channel}] message bounced",
+        "rejected": "turns to the next channel: the[ {channel}] message was rejected",
+        "failed": "turns to the next channel: the[ {channel}] message failed",
+        "not_sent": "turns to the next channel: the[ {channel}] message did not go in time",
+    },
     "went_on": {
         "due": "the wait is over",
         "past": "the instant to wait for has passed[: {so}]",
@@ -111,6 +136,7 @@ _WORDS: dict[str, dict[str, str]] = {
         "completed": "the action is done[: {written}]",
         "failed": "the action failed[: {why}]",
         "collected": "collected [{count}|what came][, and lists {listed} of them]",
+        "confirmed": "begins: what it waited for is confirmed",
     },
     "branched": {
         "path": "took path[ {number}]",
@@ -155,7 +181,18 @@ _WORDS: dict[str, dict[str, str]] = {
         "run_ended": "not sent after all: its run has ended",
         "held_full": "not sent after all: too many messages came back",
     },
-    "parked": {"paused": "stops here: the journey is paused"},
+    "undelivered": {
+        "content": f"{_LOST} there was nothing that could be sent",
+        "same_address": f"{_LOST} somebody else has got it at that address",
+        "gave_up": f"{_LOST} its provider did not take it, however often it was asked",
+        "bounced": f"{_LOST} it bounced",
+        "rejected": f"{_LOST} the provider did not send it",
+        "failed": f"{_LOST} the provider refused it, or could not deliver it",
+    },
+    "parked": {
+        "paused": "stops here: the journey is paused",
+        "unconfirmed": "waits[ until {until}] for a consent to be confirmed",
+    },
     "goal": {ANY: "reached {reason}[, worth {value}][ {after_end}]"},
     "completed": {"": "completed"},
     "exited": {
@@ -171,6 +208,7 @@ _WORDS: dict[str, dict[str, str]] = {
         "call_failed": "left: the action failed, or took too long",
         "undetermined": "left: nobody knows what the action would have done",
         "nothing_collected": "left: there was nothing to collect",
+        "not_confirmed": "left: the consent was not confirmed",
         **{
             name: f"left: a message was not sent ({name.replace('_', ' ')})"
             for name in _NOT_SENT
@@ -206,6 +244,9 @@ _DIFFERENTLY: dict[str, dict[str, str]] = {
         "no_api_trigger": "It needs trigger=api().",
         "malformed_consent": "A yes needs granted: true; channel and topic are names, "
         "the purpose is marketing or transactional.",
+        "stale_consent": "To undo a no, a yes has to be said after it.",
+        "nothing_to_confirm": "It takes a consent.requested that was not answered yet.",
+        "automated": "Only what people do counts.",
         "profile_too_large": f"A profile holds {PROFILE_KEYS} attributes and "
         f"{PROFILE_BYTES // 1024} KB.",
         "unknown_address": "The event needs a channel, and an address unless the "
@@ -238,7 +279,17 @@ _DIFFERENTLY: dict[str, dict[str, str]] = {
         f"{ENTRY_BYTES} bytes.",
         "too_many_enrollments": f"One customer may be in {ACTIVE_RUNS} runs at once.",
     },
-    "waiting": {"": "By the clock of {zone}, {whose}."},
+    "waiting": {
+        "": "By the clock of {zone}, {whose}.",
+        "fallback": "fallback_after says how long; then the next channel has its turn.",
+    },
+    "fell_back": {
+        "timeout": "fallback_unless says what word it takes.",
+        "bounced": "The next channel has its turn at once.",
+        "rejected": "The next channel has its turn at once.",
+        "failed": "The next channel has its turn at once.",
+        "not_sent": "It was given up before the time of its channel was over.",
+    },
     "went_on": {
         "past": "on_past says what follows, here {option}.",
         "missing": "on_missing says what follows, here {option}.",
@@ -268,7 +319,11 @@ _DIFFERENTLY: dict[str, dict[str, str]] = {
         "suppression_list": "Nothing goes to this {channel} address any more.",
         "no_consent": "It takes a consent.changed with granted: true[ for {about}].",
         "no_address": "The profile would have had to hold an address for {channel}.",
+        "channel_rule": "[A rule that fails refuses: its plugin has a fault, {failed}."
+        "|It is a rule of whoever carries {channel}.]",
         "bounce_cool_down": "It would have had to go at {until} or later.",
+        "guard": "[A guard that fails refuses: its plugin has a fault, {failed}."
+        "|It is a rule of the plugin's; it may have settings.]",
         "loop": "The run came back without a wait; a step sends one message at a time.",
         "run_ended": "Who leaves a journey early gets none of its held messages.",
         "held_full": f"A document holds {HELD} messages and {HELD_BYTES // 1024} KB of "
@@ -280,6 +335,15 @@ _DIFFERENTLY: dict[str, dict[str, str]] = {
         "open_hours": f"{_WAITED}{_EXPIRES}.",
         "closed_day": f"{_WAITED}{_EXPIRES}.",
     },
+    "undelivered": {
+        "content": "[It was noted: {why}.|A template and its variables have to make a "
+        "message; check and preview say if they don't.]",
+        "same_address": "once_per_address=False would have let it go to each of them.",
+        "gave_up": "[It was noted: {why}.]",
+        "bounced": "[It was noted: {why}.]",
+        "rejected": "[It was noted: {why}.]",
+        "failed": "[It was noted: {why}.]",
+    },
     "exited": {
         "restarted": "Re-entry is 'restart': a new entry ends the run before.",
         "goal_reached": "on_goal='continue' would have let it go on.",
@@ -290,6 +354,7 @@ _DIFFERENTLY: dict[str, dict[str, str]] = {
         "call_failed": "on_error='continue' would have let it go on.",
         "undetermined": "A simulation takes what actions come to from its calls.",
         "nothing_collected": "on_empty='proceed' would have let it go on.",
+        "not_confirmed": "on_unconfirmed='proceed' would have let it begin at once.",
     },
     "failed": {
         "step_limit": "The journey goes in a circle: it needs a wait.",
@@ -351,6 +416,8 @@ def explanation_of(entry: TraceEntry, *, zone: tzinfo | None = None) -> list[str
     if entry.kind in _CONDITIONAL or entry.reason in ("condition", "exit_rule"):
         for asked in (*detail.get("asked", ()), detail):
             lines += _condition(asked)
+    elif entry.reason in _BY_RULES and detail.get("values"):
+        lines.append(f"Saw: {_listed(detail['values'], ' = ')}.")
     elif entry.kind in ("entered", "held_out") and detail.get("values"):
         lines.append(f"Kept of the event: {_listed(detail['values'], ' = ')}.")
     elif entry.kind in ("sent", *_WRITTEN) and detail.get("missing"):

@@ -16,7 +16,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -31,6 +32,7 @@ from journeykit.http.body import (
 )
 from journeykit.http.keys import Writer
 from journeykit.http.messages import Answer, Refused, Request, in_json
+from journeykit.links import PATHS, LinkSettings
 from journeykit.model.events import (
     PROFILE_UPDATED,
     Event,
@@ -40,7 +42,21 @@ from journeykit.model.events import (
 )
 from journeykit.runtime.failures import places
 
+if TYPE_CHECKING:  # what pages and inboxes need is loaded when somebody asks for one
+    from journeykit.http.inbox import Board, Inbox
+    from journeykit.http.pages import Pages
+    from journeykit.http.preferences import Permissions
+
 LOG = logging.getLogger("journeykit.http")
+
+INBOX = "/v1/inbox/<customer>"
+"""The path of a customer's in-app inbox."""
+
+MAX_ACT = 4 * 1024
+"""Bytes of what an app says about a notice of it."""
+
+MAX_FORM = 64 * 1024
+"""Bytes of a page's form: 150 choices, twice."""
 
 _LONGEST_ERROR = 300  # characters about one event; a misspelt name may be a long one
 
@@ -59,6 +75,16 @@ class Desk(Protocol):
             Busy: There is no room, or they aren't durable in time.
             StoreError: They can't be made durable now.
             InputError: One of them never can.
+        """
+        ...
+
+    def permissions(self, customer: str) -> Permissions:
+        """Return what a customer has said about messages, and may say.
+
+        It is asked where there are signed links only.
+
+        Raises:
+            StoreError: It can't be read now.
         """
         ...
 
@@ -96,12 +122,16 @@ class Route(NamedTuple):
     """What is done at a path.
 
     Attributes:
-        method: The method that it takes; `GET` stands for `HEAD` as well.
+        method: The method that it takes, or several with a space between; `GET` stands for
+            `HEAD` as well.
         answer: What answers it.
         scope: What a key must be for; empty: any key will do.
         open: Whether it needs no key.
         lines: Whether its body may be lines of JSON.
         raw: Whether its body may be anything.
+        public: Whether strangers come here, to whatever name of this machine: what they
+            bring is signed. Who they are isn't asked then.
+        most: The most bytes of a body.
     """
 
     method: str
@@ -110,18 +140,22 @@ class Route(NamedTuple):
     open: bool = False
     lines: bool = False
     raw: bool = False
+    public: bool = False
+    most: int = MAX_BODY
 
     @property
     def methods(self) -> tuple[str, ...]:
         """All methods that it takes."""
-        return ("GET", "HEAD") if self.method == "GET" else (self.method,)
+        named = self.method.split()
+        return (*named, "HEAD") if "GET" in named else (*named,)
 
 
 class Door(ABC):
     """Answers requests. It may be asked by many threads at once.
 
     Attributes:
-        routes: What is done where, by path.
+        routes: What is done where, by path; `<name>` stands for one part of a path.
+        links: Where links lead, and how they are signed; None: there are none.
     """
 
     def __init__(
@@ -130,6 +164,9 @@ class Door(ABC):
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         timeout: float = 10.0,
+        links: LinkSettings | None = None,
+        workspace: str = "",
+        inbox: Board | None = None,
     ) -> None:
         """Open nothing yet.
 
@@ -137,6 +174,9 @@ class Door(ABC):
             desk: Takes what comes in.
             clock: Tells the instant that is stamped on what comes in.
             timeout: How many seconds a request waits until what it brought is durable.
+            links: `[links]` of the workspace; without a URL there are no pages.
+            workspace: Its name, which is signed with each link.
+            inbox: Where in-app messages are; None: there are none.
         """
         self._desk = desk
         self._clock = clock
@@ -148,6 +188,59 @@ class Door(ABC):
             "/v1/identify": Route("POST", self._identified, "identify"),
             "/v1/enroll": Route("POST", self._enrolled, "enroll"),
         }
+        self._settings = links or LinkSettings()
+        self._board = inbox
+        self.links = self._settings.links(workspace)
+        if self.links is not None:
+            form = Route("GET POST", self._page, open=True, raw=True, public=True)
+            form = form._replace(most=MAX_FORM)
+            followed = form._replace(method="GET")
+            for kind, path in PATHS.items():
+                has_form = kind not in ("click", "open")
+                self.routes[f"{path}<token>"] = form if has_form else followed
+        if inbox is not None:
+            # Who asks is looked at there: it may be a customer.
+            app = Route("GET OPTIONS", self._app, open=True, raw=True, public=True)
+            app = app._replace(most=MAX_ACT)
+            self.routes[INBOX] = app
+            self.routes[f"{INBOX}/<notice>/<act>"] = app._replace(method="POST OPTIONS")
+
+    def _page(self, request: Request) -> Answer:
+        return self._pages.answer(request)
+
+    def _app(self, request: Request) -> Answer:
+        return self._inbox.answer(request)
+
+    @cached_property
+    def _pages(self) -> Pages:
+        """What answers for signed links; loading it takes longer than all the rest here."""
+        from journeykit.http.pages import Pages
+
+        if self.links is None:
+            raise AssertionError("without links there are no routes to them")
+        return Pages(
+            self.links,
+            self._desk,
+            self._hand_over,
+            settings=self._settings,
+            clock=self._clock,
+            timeout=self._timeout,
+        )
+
+    @cached_property
+    def _inbox(self) -> Inbox:
+        from journeykit.http.inbox import Inbox
+
+        if self._board is None:
+            raise AssertionError("without inboxes there are no routes to them")
+        return Inbox(
+            self._board,
+            self._hand_over,
+            self.writer,
+            links=self.links,
+            origins=self._settings.origins,
+            clock=self._clock,
+        )
 
     def admit(self, request: Request) -> Answer | None:
         """Return what is wrong with a request as far as its head shows; None: nothing.
@@ -187,7 +280,27 @@ class Door(ABC):
 
     def route(self, path: str) -> Route | None:
         """Return what is done at a path; None: nothing."""
-        return self.routes.get(path)
+        return self.routes.get(self.pattern(path))
+
+    def pattern(self, path: str) -> str:
+        """Return the path of a route that a path is one of; empty: it is of none."""
+        if path in self.routes:
+            return "" if "<" in path else path
+        parts = path.split("/")
+        for pattern in self.routes:
+            if "<" in pattern and _is_like(parts, pattern.split("/")):
+                return pattern
+        return ""
+
+    def shown(self, path: str) -> str:
+        """Return a path for the log: without what names somebody, or lets somebody in."""
+        pattern = self.pattern(path)
+        if not pattern:
+            return "-"
+        return "/".join(
+            "-" if named.startswith("<") and named != "<channel>" else part
+            for part, named in zip(path.split("/"), pattern.split("/"), strict=True)
+        )
 
     def _admitted(self, request: Request) -> tuple[Route, Writer | None]:
         """Return where a request leads, and who brings it."""
@@ -197,7 +310,7 @@ class Door(ABC):
         if request.method not in route.methods:
             allowed = ", ".join(route.methods)
             raise Refused(405, f"{request.path} takes {allowed}", Allow=allowed)
-        writer = self.writer(request)
+        writer = None if route.public else self.writer(request)
         if writer is None and not route.open:
             raise Refused(
                 401,
@@ -206,8 +319,8 @@ class Door(ABC):
             )
         if writer and route.scope and route.scope not in writer.scopes:
             raise Refused(403, f"this key is not for {route.scope!r}")
-        if request.size > MAX_BODY:
-            raise Refused(413, f"a body may have {MAX_BODY} bytes")
+        if request.size > route.most:
+            raise Refused(413, f"a body may have {route.most} bytes")
         if route.method == "POST" and not route.raw:
             check_type(request.headers, lines=route.lines)
         return route, writer
@@ -278,12 +391,14 @@ class Door(ABC):
         self._hand_over([stimulus])
         return TAKEN
 
-    def _hand_over(self, stimuli: Sequence[Stimulus]) -> None:
+    def _hand_over(
+        self, stimuli: Sequence[Stimulus], timeout: float | None = None
+    ) -> None:
         """Return when they are durable; else refuse so that they come again."""
         if not stimuli:
             return
         try:
-            self._desk.accept(stimuli, timeout=self._timeout)
+            self._desk.accept(stimuli, timeout=timeout or self._timeout)
         except Busy as error:
             raise Refused(
                 503, "too much is waiting; the same again is safe", Retry_After="1"
@@ -299,6 +414,13 @@ class Door(ABC):
         if self.writer(request) is None:  # a stranger needs to know no more
             health = {"status": health.get("status")}
         return in_json(status, health)
+
+
+def _is_like(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    return len(parts) == len(pattern) and all(
+        bool(part) if named.startswith("<") else part == named
+        for part, named in zip(parts, pattern, strict=True)
+    )
 
 
 TAKEN = replace(in_json(200, {"accepted": 1, "rejected": []}), count=1)

@@ -8,8 +8,8 @@ import hashlib
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-SCOPES = ("track", "identify", "enroll")
-"""What a key may be for: events, attributes of profiles, enrollments."""
+SCOPES = ("track", "identify", "enroll", "inbox")
+"""What a key may be for: events, attributes of profiles, enrollments, in-app inboxes."""
 
 
 class Writer(NamedTuple):

@@ -5,14 +5,17 @@ The schemas are made of the types that read the bodies, so they can't say anythi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from journeykit.http.body import MAX_EVENTS, NDJSON
-from journeykit.http.door import Entry, Identify
+from journeykit.http.door import INBOX, Entry, Identify
+from journeykit.http.feedback import ROUTE
+from journeykit.http.inbox import LONGEST_PAGE, PAGE, Act
 from journeykit.http.messages import JSON
+from journeykit.links import PATHS
 from journeykit.model.events import NativeLine, SegmentLine
 
 ERROR: Mapping[str, Any] = {
@@ -42,11 +45,28 @@ ACCEPTED: Mapping[str, Any] = {
 }
 """What is answered to what came in."""
 
+NOTICE: Mapping[str, Any] = {
+    "type": "object",
+    "required": ["id", "at", "body", "expires_at", "read_at"],
+    "properties": {
+        "id": {"type": "string"},
+        "at": {"type": "string", "format": "date-time"},
+        "body": {"type": "object"},
+        "expires_at": {"type": ["string", "null"], "format": "date-time"},
+        "read_at": {"type": ["string", "null"], "format": "date-time"},
+    },
+}
+"""A notice of an inbox."""
+
 _ANY: Mapping[str, Any] = {}
+_TEXT: Mapping[str, Any] = {"type": "string"}
+_HTML = "text/html"
 _ERRORS = {
     400: "malformed, or not a single event was right",
     401: "no key, or an unknown one",
     403: "the key is not for this",
+    404: "there is no such thing, or the link is not whole",
+    410: "the link has expired",
     413: "too large",
     415: "not JSON, not UTF-8, or packed in another way than gzip",
     500: "a mistake of ours; the log has more, by the request's id",
@@ -55,7 +75,7 @@ _ERRORS = {
 
 
 class Operation(NamedTuple):
-    """What a route does.
+    """What a route does by one method.
 
     Attributes:
         name: Its `operationId`.
@@ -63,6 +83,12 @@ class Operation(NamedTuple):
         bodies: The schemas of what it takes, by content type.
         answer: The schema of what it answers.
         errors: The status codes of what may go wrong.
+        method: The method.
+        kind: The content type of what it answers.
+        status: The status code, if all went well.
+        needs_body: Whether it takes nothing without a body.
+        needs_key: Whether it needs an API key.
+        query: The schemas of what may stand in the query, by name.
     """
 
     name: str
@@ -70,25 +96,42 @@ class Operation(NamedTuple):
     bodies: Mapping[str, Mapping[str, Any]]
     answer: Mapping[str, Any]
     errors: tuple[int, ...]
+    method: str = "POST"
+    kind: str = JSON
+    status: int = 200
+    needs_body: bool = True
+    needs_key: bool = True
+    query: Mapping[str, Mapping[str, Any]] = {}
 
     @property
-    def request_body(self) -> dict[str, Any]:
-        """The same bodies as the OpenAPI field `requestBody`; empty: it takes none."""
+    def extensions(self) -> dict[str, Any]:
+        """What OpenAPI says of an operation beside its answers: what it takes."""
+        found: dict[str, Any] = {}
         content = {kind: {"schema": schema} for kind, schema in self.bodies.items()}
-        if not content:
-            return {}
-        return {"requestBody": {"required": True, "content": content}}
+        if content:
+            found["requestBody"] = {"required": self.needs_body, "content": content}
+        if not self.needs_key:
+            found["security"] = []
+        return found
+
+    @property
+    def parameters(self) -> list[dict[str, Any]]:
+        """What may stand in the query, as OpenAPI has it."""
+        return [
+            {"name": name, "in": "query", "required": False, "schema": dict(schema)}
+            for name, schema in self.query.items()
+        ]
 
     @property
     def responses(self) -> dict[int, Any]:
         """What may be answered, by status code."""
         return {
-            200: _response("done", self.answer),
+            self.status: _response("done", self.answer, self.kind),
             **{code: _response(_ERRORS[code], ERROR) for code in self.errors},
         }
 
 
-def operations() -> Mapping[str, Operation]:
+def operations() -> Mapping[str, Sequence[Operation]]:
     """Return what each route does, by its path."""
     event: Mapping[str, Any] = {"oneOf": [_schema(NativeLine), _schema(SegmentLine)]}
     events = {"type": "array", "items": event, "maxItems": MAX_EVENTS}
@@ -104,38 +147,157 @@ def operations() -> Mapping[str, Operation]:
         "properties": {"status": {"enum": ["ok", "failing"]}},
     }
     return {
-        "/v1/events": Operation(
-            "track", "Hand events to the journeys.", taken, ACCEPTED, writing
-        ),
-        "/v1/batch": Operation(
-            "batch", "The same, for Segment's libraries.", taken, ACCEPTED, writing
-        ),
-        "/v1/identify": Operation(
-            "identify",
-            "Write attributes to a profile.",
-            {JSON: _schema(Identify)},
-            ACCEPTED,
-            writing,
-        ),
-        "/v1/enroll": Operation(
-            "enroll",
-            "Enroll a customer into a journey with an api() trigger.",
-            {JSON: _schema(Entry)},
-            ACCEPTED,
-            writing,
-        ),
-        "/v1/feedback/<channel>": Operation(
-            "feedback",
-            "Take what a channel's provider says about messages, signed as it signs.",
-            {"*/*": _ANY},
-            ACCEPTED,
-            (413, 500, 503),
-        ),
-        "/v1/health": Operation("health", "Say whether it works.", {}, health, (503,)),
-        "/v1/openapi.json": Operation(
-            "openapi", "Say what there is, in OpenAPI.", {}, {"type": "object"}, (401,)
-        ),
+        "/v1/events": [
+            Operation("track", "Hand events to the journeys.", taken, ACCEPTED, writing)
+        ],
+        "/v1/batch": [
+            Operation(
+                "batch", "The same, for Segment's libraries.", taken, ACCEPTED, writing
+            )
+        ],
+        "/v1/identify": [
+            Operation(
+                "identify",
+                "Write attributes to a profile.",
+                {JSON: _schema(Identify)},
+                ACCEPTED,
+                writing,
+            )
+        ],
+        "/v1/enroll": [
+            Operation(
+                "enroll",
+                "Enroll a customer into a journey with an api() trigger.",
+                {JSON: _schema(Entry)},
+                ACCEPTED,
+                writing,
+            )
+        ],
+        ROUTE: [
+            Operation(
+                "feedback",
+                "Take what a channel's provider says of messages, signed as it signs.",
+                {"*/*": _ANY},
+                ACCEPTED,
+                (413, 500, 503),
+                needs_key=False,
+            ),
+            Operation(
+                "greet",
+                "Tell a channel's provider that the address is ours, if it asks so.",
+                {},
+                _TEXT,
+                (403, 500, 503),
+                method="GET",
+                kind="text/plain",
+                needs_key=False,
+            ),
+        ],
+        **_inboxes(),
+        **_pages(),
+        "/v1/health": [
+            Operation(
+                "health",
+                "Say whether it works.",
+                {},
+                health,
+                (503,),
+                method="GET",
+                needs_key=False,
+            )
+        ],
+        "/v1/openapi.json": [
+            Operation(
+                "openapi",
+                "Say what there is, in OpenAPI.",
+                {},
+                {"type": "object"},
+                (401,),
+                method="GET",
+            )
+        ],
     }
+
+
+def _inboxes() -> Mapping[str, Sequence[Operation]]:
+    limit = {"type": "integer", "minimum": 1, "maximum": LONGEST_PAGE, "default": PAGE}
+    after = {"type": "string", "description": "`next` of the answer before"}
+    listed = {
+        "type": "object",
+        "required": ["notices", "unread", "next"],
+        "properties": {
+            "notices": {"type": "array", "items": NOTICE},
+            "unread": {"type": "integer"},
+            "next": {"type": ["string", "null"]},
+        },
+    }
+    return {
+        INBOX: [
+            Operation(
+                "inbox",
+                "List a customer's in-app messages, latest first.",
+                {},
+                listed,
+                (400, 401, 403, 500, 503),
+                method="GET",
+                query={"limit": limit, "after": after},
+            )
+        ],
+        f"{INBOX}/<notice>/<act>": [
+            Operation(
+                "act",
+                "Say what became of one: `read`, `click` or `dismiss`.",
+                {JSON: _schema(Act)},
+                NOTICE,
+                (400, 401, 403, 404, 413, 500, 503),
+                needs_body=False,
+            )
+        ],
+    }
+
+
+def _pages() -> Mapping[str, Sequence[Operation]]:
+    form = {"application/x-www-form-urlencoded": {"type": "object"}}
+    errors = (404, 410, 500, 503)
+
+    def page(name: str, shows: str, does: str) -> Sequence[Operation]:
+        asked = Operation(
+            name, shows, {}, _TEXT, errors, method="GET", kind=_HTML, needs_key=False
+        )
+        return [
+            asked,
+            asked._replace(
+                name=f"{name}_done",
+                summary=does,
+                bodies=form,
+                method="POST",
+                needs_body=False,
+            ),
+        ]
+
+    def followed(name: str, summary: str, kind: str, status: int) -> Operation:
+        return Operation(
+            name,
+            summary,
+            {},
+            _TEXT,
+            (404, 500),
+            method="GET",
+            kind=kind,
+            status=status,
+            needs_key=False,
+        )
+
+    found = {
+        "unsubscribe": page(
+            "unsubscribe", "Ask whether to unsubscribe.", "Unsubscribe."
+        ),
+        "preferences": page("preferences", "Show what there is to choose.", "Choose."),
+        "confirm": page("confirm", "Ask whether to confirm.", "Confirm."),
+        "click": [followed("click", "Lead on to where a link leads.", _HTML, 302)],
+        "open": [followed("open", "Show a pixel.", "image/gif", 200)],
+    }
+    return {f"{path}<token>": found[kind] for kind, path in PATHS.items()}
 
 
 def _schema(struct: type[msgspec.Struct]) -> dict[str, Any]:
@@ -144,5 +306,7 @@ def _schema(struct: type[msgspec.Struct]) -> dict[str, Any]:
     return dict(components[struct.__name__])
 
 
-def _response(description: str, schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {"description": description, "content": {JSON: {"schema": dict(schema)}}}
+def _response(
+    description: str, schema: Mapping[str, Any], kind: str = JSON
+) -> dict[str, Any]:
+    return {"description": description, "content": {kind: {"schema": dict(schema)}}}

@@ -98,6 +98,7 @@ COUNTED = frozenset(
         "goal",
         "sent",
         "suppressed",
+        "undelivered",
     ]
 )
 """The kinds of decisions that are counted by journey and reason."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -26,10 +26,12 @@ try:
 except ImportError:  # Windows: there two at once are the operator's own business
     fcntl = None  # type: ignore[assignment]
 
+from journeykit.carriers import rules_of
 from journeykit.channels import Channel
+from journeykit.content.composer import Composer
+from journeykit.content.library import Library
 from journeykit.engine.calendar import isoformat
 from journeykit.engine.commands import PublishEvent
-from journeykit.engine.guards import ChannelRules
 from journeykit.errors import (
     DefinitionError,
     StaleCatalog,
@@ -49,6 +51,7 @@ from journeykit.runtime.catalogs import (
     has_old_versions,
     next_catalog,
 )
+from journeykit.runtime.composing import PublishedTemplates, composing
 from journeykit.runtime.dispatcher import LEASE_MS, Dispatcher
 from journeykit.runtime.retries import HORIZON_MS
 from journeykit.runtime.runtime import BATCH, Ingested, Runtime
@@ -57,6 +60,9 @@ from journeykit.workspace import Workspace
 
 DATA = ".journeykit"
 """The folder for data in a workspace, unless another is named."""
+
+DRY_RUN = "dry-run"
+"""The folder in it for the data of dry runs."""
 
 
 def collect_less_often() -> None:
@@ -87,6 +93,7 @@ class Embedded(AbstractContextManager["Embedded"]):
     Attributes:
         workspace: What the team wrote.
         store: The database.
+        data: The folder that its data is in.
         catalog: The newest published catalog.
         runtime: Decides and stores.
         dispatcher: Hands over what was decided.
@@ -106,6 +113,7 @@ class Embedded(AbstractContextManager["Embedded"]):
         workers: int = 1,
         relays: bool = True,
         observers: Observers | None = None,
+        dry_run: bool = False,
     ) -> None:
         """Join the parts; `open` does it for a workspace.
 
@@ -114,6 +122,7 @@ class Embedded(AbstractContextManager["Embedded"]):
         """
         self.workspace = workspace
         self.store = store
+        self.data = data
         self._relays = relays
         self._opened = contextlib.ExitStack()  # what is closed at the end
         self._opened.callback(store.close)
@@ -126,11 +135,10 @@ class Embedded(AbstractContextManager["Embedded"]):
         actions = workspace.actions(registry)
         self.catalog = LiveCatalog(
             store,
-            channels={
-                name: ChannelRules(channel.address, channel.normalize)
-                for name, channel in self._carriers.items()
-            },
+            channels={name: rules_of(one) for name, one in self._carriers.items()},
             actions=actions.keys(),
+            guards=workspace.guards(registry),
+            contents=store,
         )
         self.runtime = Runtime(
             store,
@@ -147,8 +155,16 @@ class Embedded(AbstractContextManager["Embedded"]):
             publish=self._publish_outside,
             observers=observers,
             workers=workers,
+            compose=composing(self._composer(registry)),
+            seeds=workspace.seeds,
+            dry_run=dry_run,
         )
         self.visits = Visits(store, store, self.runtime)
+
+    @property
+    def channels(self) -> Mapping[str, Channel]:
+        """Who carries each channel, set up."""
+        return self._carriers
 
     @classmethod
     def open(
@@ -161,6 +177,7 @@ class Embedded(AbstractContextManager["Embedded"]):
         workers: int = 1,
         relays: bool = True,
         observers: Observers | None = None,
+        dry_run: bool = False,
     ) -> Self:
         """Open the database of a workspace, and make it if it isn't there.
 
@@ -174,12 +191,15 @@ class Embedded(AbstractContextManager["Embedded"]):
             relays: Whether to write the logs. One process does; what others decide
                 stays in the database until then.
             observers: Plugins that look on.
+            dry_run: Whether nothing goes out. Then the data is in a folder of its own
+                inside the folder for data: what was sent for show must not count.
 
         Raises:
             StoreError: The database can't be opened.
             InvalidJourney: Nobody carries a channel, or does an action.
         """
         folder = data_folder(workspace, data)
+        folder = folder / DRY_RUN if dry_run else folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with contextlib.ExitStack() as stack:
             if relays:
@@ -195,6 +215,7 @@ class Embedded(AbstractContextManager["Embedded"]):
                 workers=workers,
                 relays=relays,
                 observers=observers,
+                dry_run=dry_run,
             )
             embedded._opened = stack.pop_all()
             return embedded
@@ -313,12 +334,15 @@ class Embedded(AbstractContextManager["Embedded"]):
                 f"catalog revision {revision} is live, and not {expected}; "
                 "look at what has changed since, then publish again"
             )
-        draft = draft_of(self.workspace)
+        library = self.workspace.library()
+        draft = draft_of(self.workspace, self._carriers, library)
         published = next_catalog(current, draft, at=now, note=note)
         if current is not None and published.is_new and has_old_versions(current):
             in_use = self._versions_in_use()
             published = next_catalog(current, draft, at=now, note=note, in_use=in_use)
         if current is None or published.is_new:
+            if draft.content:  # first, so that no catalog names what isn't there
+                self.store.keep_content(draft.content, library.to_bytes())
             self.store.publish(published.document)
             changed = {*published.added, *published.changed}
             self.store.reset_tallies(changed)
@@ -341,13 +365,20 @@ class Embedded(AbstractContextManager["Embedded"]):
     def differs(self) -> bool:
         """Whether the workspace differs from what is published."""
         current = self.store.current()
-        draft = draft_of(self.workspace)
+        draft = draft_of(self.workspace, self._carriers, self.workspace.library())
         return current is None or next_catalog(current, draft, at=0).is_new
 
     def visit(self, reason: str, journey: str, *, now: int, people: bytes = b"") -> Job:
         """Visit those who run in a journey or, with `people`, those who are named."""
         job = Job(0, reason, journey, people=people)
         return self.visits.run(job, now=now)
+
+    def _composer(self, registry: Registry) -> Composer:
+        """What makes messages of the published templates."""
+        workspace = self.workspace
+        library = PublishedTemplates(lambda: self.catalog.document, self.store)
+        links = workspace.links.links(workspace.name)
+        return Composer(library, engines=registry.engines, links=links)
 
     def _publish_outside(self, events: Sequence[PublishEvent]) -> None:
         lines = b"".join(
@@ -389,13 +420,23 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def draft_of(workspace: Workspace) -> Draft:
-    """What publishing a workspace is about."""
+def draft_of(
+    workspace: Workspace, channels: Mapping[str, Channel], library: Library
+) -> Draft:
+    """What publishing a workspace is about.
+
+    Args:
+        workspace: Its journeys and policies.
+        channels: Who carries its channels.
+        library: Its templates.
+    """
     return Draft(
         {journey.id: journey.to_plan() for journey in workspace.journeys},
         {journey.id: journey.fingerprint for journey in workspace.journeys},
         workspace.policies.to_plan(),
         dict(workspace.states),
+        content=library.id if library.files else "",
+        facts=workspace.facts(channels, library),
     )
 
 

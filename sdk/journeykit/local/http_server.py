@@ -225,4 +225,6 @@ class DoorServer:
             return wire.answer(answer, id=id, last=last, seconds=self._limits.send)
         finally:
             seconds = time.monotonic() - begun
+            if request:
+                request = replace(request, path=self._door.shown(request.path))
             LOG.info("%s", line_of(request, answer, id=id, seconds=seconds))

@@ -129,8 +129,9 @@ class Wire:
         headers = {
             "Date": formatdate(usegmt=True),
             **headers_of(answer, id=id),
-            "Content-Length": str(len(answer.body)),
         }
+        if answer.status != HTTPStatus.NO_CONTENT:  # RFC 9110 §8.6
+            headers["Content-Length"] = str(len(answer.body))
         # By hand: with h11 it is longer, and takes as long again as reading a request.
         goes_on = not last and self._http.their_state in _READ
         if not goes_on:
@@ -227,10 +228,12 @@ def _request(event: h11.Request) -> Request:
         raise Refused(411, "send the body in one piece, with its Content-Length")
     if length is None and method in _WITH_BODY:
         raise Refused(411, "the header Content-Length is missing")
+    target = _ABSOLUTE.sub("", event.target.decode(), count=1)
     return Request(
         method=method,
-        path=_ABSOLUTE.sub("", event.target.decode(), count=1).partition("?")[0] or "/",
+        path=target.partition("?")[0] or "/",
         headers=headers,
         announced=int(length or 0),
         id=id_of(headers, drawn=token_hex(8)),
+        url=f"http://{headers.get('host', '')}{target}",
     )

@@ -15,6 +15,11 @@
     claim        (key, holder), place
     lane         name, arrival                       when the next slot is free, microseconds
     catalog      revision, document                  the last 50
+    content      n, id, templates                    the last 50, and those of the newest catalog
+    reference    (key, customer), delivery, at;      who is meant by an address or a provider's
+                 index (at)                          id, 400 days
+    notice       n, (customer, id), at, body, …;     in-app inboxes, 90 days
+                 index (at)
     job          id, …, people
     bookmark     reader, place
     counter      name, value                         the last number given; none comes again
@@ -146,7 +151,37 @@ _FIRST = (
     ) without rowid""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+_SECOND = (
+    """create table content (
+        n integer primary key,
+        id text not null unique,
+        templates blob not null
+    )""",
+    # Keys and ids as in `delivery`: 12 bytes where they are ours.
+    """create table reference (
+        key not null,
+        customer text not null,
+        delivery not null,
+        at integer not null,
+        primary key (key, customer)
+    ) without rowid""",
+    "create index reference_at on reference (at)",
+    """create table notice (
+        n integer primary key,
+        customer text not null,
+        id text not null,
+        at integer not null,
+        expires_at integer,
+        read_at integer,
+        dismissed_at integer,
+        body blob not null,
+        unique (customer, id)
+    )""",
+    "create index notice_at on notice (at)",
+    "alter table delivery add column address not null default ''",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND)
 """What leads from each shape to the next; `PRAGMA user_version` counts those done."""
 
 

@@ -9,17 +9,21 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, TimeoutError as Late
 from itertools import chain
 
+from journeykit.channels import Report
 from journeykit.engine.stimuli import Stimulus
-from journeykit.errors import DefinitionError, JourneyKitError, StoreError
+from journeykit.errors import DefinitionError, JourneyKitError, StoreBusy, StoreError
 from journeykit.http.door import Busy
+from journeykit.http.preferences import Permissions, offers_of
 from journeykit.local.embedded import Embedded, archive_lines, wall_clock
 from journeykit.model.events import Event
 from journeykit.ports import Job
 from journeykit.runtime.failures import places
+from journeykit.runtime.reports import of_runs
 from journeykit.runtime.runtime import BATCH
 
 _log = logging.getLogger("journeykit.serve")
@@ -31,19 +35,36 @@ _TICK_S = 0.2  # how late a wait may end when nothing else happens
 _WAKE_UPS = 2 * BATCH  # then events get their turn
 _LOOK_MS = 60_000  # how often to look for jobs that somebody left behind
 _AGAIN_S = 1.0  # after the store failed
+_PATIENCE = 0.8  # of its timeout is how long a report waits for its message
 
 # Their messages say it all. Those of others may quote what a customer brought.
 _OURS = (StoreError, DefinitionError)
 
 
 class _Parcel:
-    """What one request brought."""
+    """What one request brought: stimuli, or what a channel's provider says."""
 
-    __slots__ = ("done", "stimuli")
+    __slots__ = ("again_at", "channel", "done", "pause", "reports", "stimuli", "until")
 
-    def __init__(self, stimuli: Sequence[Stimulus]) -> None:
+    def __init__(
+        self,
+        stimuli: Sequence[Stimulus] = (),
+        *,
+        reports: Sequence[Report] = (),
+        channel: str = "",
+        until: float = 0.0,
+    ) -> None:
         self.stimuli = stimuli
+        self.reports = reports
+        self.channel = channel
+        self.until = until
+        self.again_at = 0.0
+        self.pause = _TICK_S
         self.done: Future[None] = Future()
+
+    @property
+    def size(self) -> int:
+        return len(self.stimuli) + len(self.reports)
 
 
 class Service:
@@ -67,6 +88,7 @@ class Service:
         self._clock = clock
         self._metrics = metrics
         self._parcels: queue.SimpleQueue[_Parcel] = queue.SimpleQueue()
+        self._early: list[_Parcel] = []
         self._waiting = 0
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -103,18 +125,47 @@ class Service:
             StoreError: They could not be stored.
             Exception: They can't be handled, by a mistake of ours; the others were.
         """
-        if not stimuli:
+        self._hand_in(_Parcel(stimuli), timeout)
+
+    def report(
+        self, channel: str, reports: Sequence[Report], *, timeout: float
+    ) -> None:
+        """Return when what a channel's provider says is decided and stored.
+
+        A provider may speak of a message before we have written down that it has it, and
+        many never say anything twice: then it waits here for that.
+
+        Raises:
+            Busy: As `accept` does.
+            StoreError: It could not be stored.
+        """
+        until = time.monotonic() + timeout * _PATIENCE
+        self._hand_in(_Parcel(reports=reports, channel=channel, until=until), timeout)
+
+    def _hand_in(self, parcel: _Parcel, timeout: float) -> None:
+        if not parcel.size:
             return
-        parcel = _Parcel(stimuli)
         with self._lock:
-            if self._stopping.is_set() or self._waiting + len(stimuli) > WAITING:
+            if self._stopping.is_set() or self._waiting + parcel.size > WAITING:
                 raise Busy("too much is waiting; come back in a second")
-            self._waiting += len(stimuli)
+            self._waiting += parcel.size
             self._parcels.put(parcel)
         try:
             parcel.done.result(timeout)
         except Late as error:
             raise Busy(f"not stored within {timeout:g} s; bring it again") from error
+
+    def permissions(self, customer: str) -> Permissions:
+        """What a customer has said about messages, and may say.
+
+        Any thread may ask: the store is read, and nothing is decided.
+        """
+        found = self._embedded.store.load([customer]).get(customer)
+        document = self._embedded.store.current()
+        carried = self._embedded.channels
+        return Permissions(
+            found.consents if found else (), offers_of(document, carried)
+        )
 
     def health(self) -> Mapping[str, object]:
         """Whether it works, what is the matter, and how much waits."""
@@ -162,6 +213,7 @@ class Service:
             if parcels or moved:
                 self._committed.set()
             elif self._stopping.is_set() and self._parcels.empty():
+                _refuse(self._early, StoreBusy("it is stopping; say it again"))
                 return
 
     def _visit(self, now: int) -> int:
@@ -188,14 +240,18 @@ class Service:
         try:
             wait = 0.0 if self._stopping.is_set() else _TICK_S
             parcels.append(self._parcels.get(timeout=wait or 0.001))
-            count = len(parcels[0].stimuli)
+            count = parcels[0].size
             while count < BATCH:
                 parcels.append(self._parcels.get_nowait())
-                count += len(parcels[-1].stimuli)
+                count += parcels[-1].size
         except queue.Empty:
             pass
         with self._lock:
             self._waiting -= count
+        if self._early:
+            now, early = time.monotonic(), self._early
+            self._early = [parcel for parcel in early if parcel.again_at > now]
+            parcels += [parcel for parcel in early if parcel.again_at <= now]
         return parcels
 
     def _ingest(self, parcels: Sequence[_Parcel]) -> None:
@@ -207,6 +263,10 @@ class Service:
         archived: list[_Parcel] = []
         lines: list[bytes] = []
         for parcel in parcels:
+            if parcel.reports:
+                self._report(parcel)
+                continue
+            parcel.stimuli = of_runs(parcel.stimuli, self._embedded.store.find)
             events = [one for one in parcel.stimuli if isinstance(one, Event)]
             try:
                 lines.append(archive_lines(events))
@@ -216,6 +276,31 @@ class Service:
         self._embedded.archive.append(b"".join(lines))
         if archived:
             self._handle(archived)
+
+    def _report(self, parcel: _Parcel) -> None:
+        """Take what a provider says. What can't be now is its sender's to send again."""
+        try:
+            self._embedded.runtime.feedback(
+                parcel.reports,
+                now=self._clock(),
+                channel=parcel.channel,
+                settles_late=True,
+                archive=self._archive,
+            )
+        except StoreBusy as error:
+            now = time.monotonic()
+            if now + parcel.pause < parcel.until and not self._stopping.is_set():
+                parcel.again_at, parcel.pause = now + parcel.pause, 2 * parcel.pause
+                self._early.append(parcel)
+            else:
+                parcel.done.set_exception(error)
+        except Exception as error:  # noqa: BLE001 - one must not stop the others
+            parcel.done.set_exception(error)
+        else:
+            parcel.done.set_result(None)
+
+    def _archive(self, events: Sequence[Event]) -> None:
+        self._embedded.archive.append(archive_lines(events))
 
     def _handle(self, parcels: Sequence[_Parcel]) -> None:
         """Handle parcels as one batch, or one by one if that fails because of one."""

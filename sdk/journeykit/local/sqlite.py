@@ -11,12 +11,15 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import msgspec
 from msgspec.structs import replace
 
+from journeykit.channels import Notice
+from journeykit.engine.calendar import to_datetime, to_ms
 from journeykit.engine.commands import CallAction, PublishEvent, SendMessage
 from journeykit.engine.customer import Customer
 from journeykit.engine.stimuli import Stimulus, decoded, encoded
@@ -30,12 +33,14 @@ from journeykit.local.documents import (
 )
 from journeykit.ports import (
     NOTHING,
+    UNCOUNTED,
     Along,
     CatalogDocument,
     Change,
     DeadLetter,
     Delivery,
     Job,
+    Reference,
     Settled,
     Task,
 )
@@ -45,6 +50,9 @@ _log = logging.getLogger("journeykit.store")
 
 _KEPT_MS = 30 * 24 * 60 * 60 * 1000  # deliveries
 _CATALOGS = 50  # kept revisions: weeks of publishing several times a day
+_REFERENCES_MS = 400 * 24 * 60 * 60 * 1000
+_REFERRED = 20  # of one key
+_NOTICES_MS = 90 * 24 * 60 * 60 * 1000
 _DIGITS = 24  # of a derived id: 12 bytes
 _REMEMBERED = 16_384  # customers whose number is known without asking
 
@@ -71,7 +79,7 @@ _CLAIMED = """
 _PARTS = "select max(n) >> 14, min(n) >> 14 from delivery"  # of the index
 _FIND = """
     select name, channel, journey, version, step, enrollment, template, outcome, at,
-        reason, provider_id, test
+        reason, provider_id, test, address
     from delivery
     join origin on origin.id = origin
     left join customer on customer.id = customer
@@ -85,6 +93,34 @@ _NEWEST = "select coalesce(max(revision), 0) from catalog"
 _TALLY = """
     insert into tally values (?, ?, ?) on conflict (journey) do update set
         succeeded = succeeded + excluded.succeeded, failed = failed + excluded.failed"""
+_REFER = """
+    insert into reference values (?, ?, ?, ?) on conflict (key, customer) do update
+    set delivery = excluded.delivery, at = excluded.at where excluded.at >= at"""
+_REFERRED_BY = """
+    select customer, delivery, at from reference
+    where key = ? order by at desc limit ?"""
+_PRUNE_REFERENCES = """
+    delete from reference where (key, customer) in (
+        select key, customer from reference where at <= ? order by at limit ?)"""
+_NOTICE = "select customer, id, at, body, expires_at, read_at, dismissed_at from notice"
+_POST = """
+    insert or ignore into notice (customer, id, at, expires_at, read_at, dismissed_at,
+        body) values (?, ?, ?, ?, ?, ?, ?)"""
+_MARK = """
+    update notice set read_at = coalesce(read_at, ?),
+        dismissed_at = coalesce(dismissed_at, ?)
+    where customer = ? and id = ?"""
+_PRUNE_NOTICES = """
+    delete from notice where n in (
+        select n from notice where at <= ? order by at limit ?)"""
+# What is kept may be in vain: of whoever publishes and is told that others were first.
+_PRUNE_CONTENTS = """
+    with newest (document) as (
+        select cast(document as text) from catalog order by revision desc limit 1)
+    delete from content where n <= (select max(n) from content) - ?
+        and not exists (select 1 from newest where id in (
+            json_extract(document, '$.content'),
+            json_extract(document, '$.suppressions')))"""
 
 
 class SQLiteStore:
@@ -351,13 +387,18 @@ class SQLiteStore:
         return tasks
 
     def settle(
-        self, settled: Sequence[Settled], *, reports: Sequence[Stimulus] = ()
+        self,
+        settled: Sequence[Settled],
+        *,
+        reports: Sequence[Stimulus] = (),
+        references: Sequence[Reference] = (),
     ) -> None:
         """Write down what came of tasks, and put reports into the inbox."""
         origins: dict[_Origin, int] = {}
         with self._database as db:
             self._settle(db, settled, origins)
             _put(db, reports)
+            _refer(db, references)
         self._origins.update(origins)
 
     def _settle(
@@ -406,9 +447,10 @@ class SQLiteStore:
                     task.at,
                     task.reason,
                     task.provider_id,
+                    _short(task.address),
                 )
             )
-            if not command.test:
+            if not command.test and task.reason not in UNCOUNTED:
                 if task.outcome == "sent":
                     succeeded[command.journey] += 1
                 elif task.outcome != "returned":
@@ -423,7 +465,7 @@ class SQLiteStore:
         if deliveries:
             db.executemany(
                 "insert into delivery (id, customer, origin, enrollment, outcome, at, "
-                "reason, provider_id) values (?, ?, ?, ?, ?, ?, ?, ?)",
+                "reason, provider_id, address) values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 deliveries,
             )
             # Twice as many as came, so that it catches up, and never many at once.
@@ -484,6 +526,15 @@ class SQLiteStore:
             )
             return int(taken) + 1
 
+    def release(self, key: str, holder: str, *, since: int) -> None:
+        """Give back the place of a key that has one."""
+        with self._database as db:
+            db.execute(
+                "delete from claim where key = :key and holder = :holder and at >= :since "
+                "and not exists (select 1 from claim where key = :key and place > 1)",
+                {"key": key, "holder": holder, "since": since},
+            )
+
     def reserve(
         self, lane: str, slots: int, *, interval_us: int, burst: int, now_us: int
     ) -> int:
@@ -527,6 +578,81 @@ class SQLiteStore:
             db.execute(
                 "delete from catalog where revision <= ?", (newest + 1 - _CATALOGS,)
             )
+
+    # Templates, references, notices
+
+    def keep_content(self, id: str, content: bytes) -> None:
+        """Keep a set of templates; one that is there already stays."""
+        with self._database as db:
+            # Behind all others, so that it isn't the next to go.
+            moved = db.execute(
+                "update content set n = (select max(n) from content) + 1 where id = ?",
+                (id,),
+            )
+            if not moved.rowcount:
+                db.execute(
+                    "insert into content (id, templates) values (?, ?)", (id, content)
+                )
+            db.execute(_PRUNE_CONTENTS, (_CATALOGS,))
+
+    def content(self, id: str) -> bytes | None:
+        """Return a set of templates; None: it is not there."""
+        rows = self._database.rows("select templates from content where id = ?", (id,))
+        return rows[0][0] if rows else None
+
+    def refer(self, references: Sequence[Reference]) -> None:
+        """Keep references; of one key and customer the latest."""
+        if references:
+            with self._database as db:
+                _refer(db, references)
+
+    def referred(self, keys: Sequence[str]) -> Mapping[str, Sequence[Reference]]:
+        """Return what is known by each key, latest first."""
+        found: dict[str, Sequence[Reference]] = {}
+        for key in keys:
+            rows = self._database.rows(_REFERRED_BY, (_short(key), _REFERRED))
+            if rows:
+                found[key] = [
+                    Reference(key, customer, _long(delivery), at)
+                    for customer, delivery, at in rows
+                ]
+        return found
+
+    def post(self, notices: Sequence[Notice]) -> None:
+        """Keep notices; one of an id that is there already changes nothing."""
+        if not notices:
+            return
+        rows = [
+            (
+                *(one.customer, one.id, to_ms(one.at), _ms(one.expires_at)),
+                *(_ms(one.read_at), _ms(one.dismissed_at)),
+                msgspec.json.encode(one.body),
+            )
+            for one in notices
+        ]
+        oldest = max(to_ms(one.at) for one in notices) - _NOTICES_MS
+        with self._database as db:
+            db.executemany(_POST, rows)
+            db.execute(_PRUNE_NOTICES, (oldest, 2 * len(rows)))
+
+    def notices(self, customer: str, *, limit: int) -> Sequence[Notice]:
+        """Return a customer's notices, latest first."""
+        rows = self._database.rows(
+            f"{_NOTICE} where customer = ? order by at desc, id desc limit ?",
+            (customer, limit),
+        )
+        return [_notice(*row) for row in rows]
+
+    def mark(
+        self, customer: str, id: str, *, read_at: int | None, dismissed_at: int | None
+    ) -> Notice | None:
+        """Note that one was read or dismissed, the first time each."""
+        with self._database as db:
+            db.execute(_MARK, (read_at, dismissed_at, customer, id))
+            row = db.execute(
+                f"{_NOTICE} where customer = ? and id = ?", (customer, id)
+            ).fetchone()
+        return _notice(*row) if row else None
 
     # Journal, jobs, bookmarks
 
@@ -669,6 +795,46 @@ def _bury(db: sqlite3.Connection, letters: Sequence[DeadLetter]) -> None:
     )
 
 
+def _refer(db: sqlite3.Connection, references: Sequence[Reference]) -> None:
+    if not references:
+        return
+    db.executemany(
+        _REFER,
+        [
+            (_short(one.key), one.customer, _short(one.delivery_id), one.at)
+            for one in references
+        ],
+    )
+    # Twice as many as came, so that it catches up, and never many at once.
+    oldest = max(one.at for one in references) - _REFERENCES_MS
+    db.execute(_PRUNE_REFERENCES, (oldest, 2 * len(references)))
+
+
+def _notice(
+    customer: str,
+    id: str,
+    at: int,
+    body: bytes,
+    *instants: int | None,
+) -> Notice:
+    expires_at, read_at, dismissed_at = [
+        None if ms is None else to_datetime(ms) for ms in instants
+    ]
+    return Notice(
+        id=id,
+        customer=customer,
+        at=to_datetime(at),
+        body=msgspec.json.decode(body),
+        expires_at=expires_at,
+        read_at=read_at,
+        dismissed_at=dismissed_at,
+    )
+
+
+def _ms(instant: datetime | None) -> int | None:
+    return None if instant is None else to_ms(instant)
+
+
 def _remove(db: sqlite3.Connection, table: str, ids: Sequence[int]) -> None:
     if ids:
         db.executemany(f"delete from {table} where id = ?", [(id,) for id in ids])  # noqa: S608 - ours
@@ -717,7 +883,7 @@ def _delivery(
     enrollment: bytes | str,
     *rest: Any,
 ) -> Delivery:
-    template, outcome, at, reason, provider_id, test = rest
+    template, outcome, at, reason, provider_id, test, address = rest
     return Delivery(
         id=id,
         customer=customer or "",
@@ -725,13 +891,14 @@ def _delivery(
         journey=journey,
         version=version,
         step=step,
-        enrollment=enrollment if isinstance(enrollment, str) else enrollment.hex(),
+        enrollment=_long(enrollment),
         template=template,
         outcome=outcome,
         at=at,
         reason=reason,
         provider_id=provider_id,
         test=bool(test),
+        address=_long(address),
     )
 
 
@@ -745,6 +912,11 @@ def _short(id: str) -> bytes | str:
         if short.hex() == id:
             return short
     return id
+
+
+def _long(short: bytes | str) -> str:
+    """What `_short` made short."""
+    return short if isinstance(short, str) else short.hex()
 
 
 def _now() -> int:

@@ -43,7 +43,7 @@ from journeykit.model.week import WEEK, longest_closed, open_minutes
 
 __all__ = ["Issue", "Schemas", "check"]
 
-_RESERVED = frozenset({events.PROFILE_UPDATED, events.CONSENT_CHANGED})
+_RESERVED = events.LEARNED
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,7 @@ def check(
             _results,
             _fields,
             _sends,
+            _fallbacks,
             _goals,
             _anchors,
             _numbered,
@@ -467,6 +468,36 @@ def _sends(journey: Journey, world: _World) -> Iterator[Issue]:
                     step.id or "",
                 )
                 break
+
+
+def _fallbacks(journey: Journey, world: _World) -> Iterator[Issue]:
+    """A message must not expire before its last channel has had its turn."""
+    for step in journey.walk():
+        if not isinstance(step, Send) or step.fallback_after is None:
+            continue
+        expires = step.expires_after
+        if expires is None and (step.purpose or journey.purpose) == "marketing":
+            expires = MARKETING_EXPIRES
+        if not isinstance(expires, Duration):
+            continue
+        after = step.fallback_after
+        for n, channel in enumerate(step.channel[1:], 1):
+            if n * _usual_ms(after) >= _usual_ms(expires):
+                times = f"{n} times {after.short}" if n > 1 else after.short
+                yield _warning(
+                    journey,
+                    step,
+                    f"it expires after {expires.short}, and {channel!r} has its turn "
+                    f"after {times} without word: by then it is too late; set "
+                    "expires_after longer, or fallback_after shorter",
+                    step.id or "",
+                )
+                break
+
+
+def _usual_ms(length: Duration) -> int:
+    """How long it lasts where no clock changes."""
+    return (length.shortest_ms() + length.longest_ms()) // 2
 
 
 def _policies(world: _World) -> Iterator[Issue]:

@@ -21,16 +21,49 @@ PROFILE_UPDATED = "profile.updated"
 """Its properties are written to the profile; null removes an attribute."""
 
 CONSENT_CHANGED = "consent.changed"
-"""Properties: `granted` (bool) and any of `channel`, `topic`, `purpose`."""
+"""Properties: `granted` (bool), any of `channel`, `topic`, `purpose`, and `source`."""
+
+CONSENT_REQUESTED = "consent.requested"
+"""Properties: any of `channel`, `topic`, and `source`. It waits to be confirmed."""
+
+CONSENT_CONFIRMED = "consent.confirmed"
+"""Properties: any of `channel`, `topic`, and `source`. What waits there is a yes now."""
+
+ADDRESS_SUPPRESSED = "address.suppressed"
+"""Properties: `channel`, `reason` and, if it is not the profile's, `address`."""
+
+ADDRESS_RESTORED = "address.restored"
+"""Properties: `channel` and, if it is not the profile's, `address`."""
+
+MESSAGE_DELIVERED = "message.delivered"
+"""Properties: `delivery_id`. It has arrived, as far as the provider can tell."""
 
 MESSAGE_BOUNCED = "message.bounced"
 """Properties: `channel`, `bounce` (`hard` or `soft`) and, if known, `delivery_id`."""
+
+MESSAGE_DEFERRED = "message.deferred"
+"""Properties: `delivery_id`. The provider goes on trying."""
+
+MESSAGE_REJECTED = "message.rejected"
+"""Properties: `delivery_id`. The provider never sent it: the caps get it back."""
+
+MESSAGE_OPENED = "message.opened"
+"""Properties: `channel`, `delivery_id`, and `automated` if a machine did it."""
+
+MESSAGE_CLICKED = "message.clicked"
+"""Properties: `channel`, `delivery_id`, `link`, and `automated` if a machine did it."""
+
+MESSAGE_REPLIED = "message.replied"
+"""Properties: `channel`, `text`, and `keyword`: `stop`, `start`, `help` or empty."""
 
 MESSAGE_COMPLAINED = "message.complained"
 """Properties: `channel`. The address is suppressed."""
 
 MESSAGE_UNSUBSCRIBED = "message.unsubscribed"
 """Properties: `channel`, `topic`. Marketing consent is withdrawn."""
+
+MESSAGE_DISMISSED = "message.dismissed"
+"""Properties: `delivery_id`. It was put away unread, or after it was read."""
 
 MESSAGE_SENT = "message.sent"
 """Properties: `delivery_id`. The provider has taken it."""
@@ -43,6 +76,29 @@ MESSAGE_FAILED = "message.failed"
 
 MESSAGE = "message."
 """The prefix of all delivery and engagement events."""
+
+ENGAGED = frozenset({MESSAGE_OPENED, MESSAGE_CLICKED, MESSAGE_REPLIED})
+"""What a person does with a message, or a machine, and then `automated` says so."""
+
+LEARNED = frozenset(
+    {
+        PROFILE_UPDATED,
+        CONSENT_CHANGED,
+        CONSENT_REQUESTED,
+        CONSENT_CONFIRMED,
+        ADDRESS_SUPPRESSED,
+        ADDRESS_RESTORED,
+        MESSAGE_BOUNCED,
+        MESSAGE_COMPLAINED,
+        MESSAGE_UNSUBSCRIBED,
+        MESSAGE_FAILED,
+        MESSAGE_REJECTED,
+        MESSAGE_OPENED,
+        MESSAGE_CLICKED,
+        MESSAGE_REPLIED,
+    }
+)
+"""What says something about a customer, whether or not a journey hears it."""
 
 CALL_COMPLETED = "call.completed"
 """Properties: `call_id`, `enrollment`, and `result`, an object."""

@@ -152,6 +152,9 @@ class Journey:
         priority: Larger goes first where journeys compete for a cap.
         purpose: `marketing` or `transactional`; a Send may differ.
         topic: What its messages are about; a Send may differ.
+        on_unconfirmed: Who enters while a consent that its marketing needs is requested
+            and not confirmed: the run begins at the confirmation (`wait`), or at once, and
+            what needs the consent is not sent (`proceed`).
         zone: Where a customer's own time zone isn't known.
         starts_at: No entries before.
         ends_at: No entries from then on.
@@ -192,6 +195,7 @@ class Journey:
     priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
     purpose: Purpose = "marketing"
     topic: Id | None = None
+    on_unconfirmed: Literal["wait", "proceed"] = "wait"
     zone: ZoneName | None = None
     starts_at: Instant | None = None
     ends_at: Instant | None = None

@@ -45,7 +45,7 @@ ENGINE_REASONS = frozenset(
         *("call_failed", "undetermined", "nothing_collected"),
         # what stops a message
         *("expired", "suppression_list", "no_consent", "no_address"),
-        *("bounce_cool_down", "frequency_cap"),
+        *("channel_rule", "bounce_cool_down", "guard", "frequency_cap"),
         *("quiet_hours", "open_hours", "closed_day", "loop"),
         *("run_ended", "held_full"),
         # what makes a run fail

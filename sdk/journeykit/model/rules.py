@@ -19,6 +19,26 @@ Purpose = Literal["marketing", "transactional"]
 
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 
+Fate = Literal["delivered", "opened", "clicked", "replied"]
+"""What may become of a message that arrives, as far as a Send can ask for it."""
+
+_ENDS_IT = frozenset({"complained", "unsubscribed"})
+_BEYOND: dict[str, frozenset[str]] = {
+    "delivered": frozenset({"delivered", "opened", "dismissed", "clicked", "replied"}),
+    "opened": frozenset({"opened", "dismissed", "clicked", "replied"}),
+    "clicked": frozenset({"clicked"}),
+    "replied": frozenset({"replied"}),
+}
+
+
+def fates_beyond(fate: str) -> frozenset[str]:
+    """The fates of a message that include this one: what was opened was delivered.
+
+    Who complains or unsubscribes has got it, and wants no more of it.
+    """
+    return _BEYOND[fate] | _ENDS_IT
+
+
 STEPS_PER_SPRINT = 100
 """Steps without a wait in between: beyond it is a loop."""
 

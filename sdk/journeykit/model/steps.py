@@ -31,7 +31,7 @@ from journeykit.model.names import (
     Values,
     slug,
 )
-from journeykit.model.rules import COLLECTED_ITEMS, Purpose
+from journeykit.model.rules import COLLECTED_ITEMS, Fate, Purpose
 from journeykit.model.triggers import EventTrigger
 
 
@@ -237,6 +237,12 @@ class Send(_Step):
         purpose: `marketing` or `transactional`; the journey's if not given.
         expires_after: How late it may go, counted from the instant the step was
             reached; by default 24 hours for marketing, never for transactional.
+        fallback_after: How long a channel has to be heard of: then the next one has its
+            turn, and at once if the message bounced, was rejected or failed. None: a
+            message that went is not followed up.
+        fallback_unless: What must be heard of a message by then, so that no other channel
+            follows: that it was `delivered`, `opened`, `clicked` or `replied` to.
+        once_per_address: Whether of customers who share an address only one gets it.
         on_expired: What follows if it is too late: `skip` or `exit`.
         on_refused: What follows without consent or address: `skip` or `exit`.
         on_capped: What a cap does: `skip`, `defer` until it frees up, or `exit`.
@@ -251,10 +257,32 @@ class Send(_Step):
     topic: Id | None = None
     purpose: Purpose | None = None
     expires_after: Duration | Literal["never"] | None = None
+    fallback_after: Duration | None = None
+    fallback_unless: Fate = "delivered"
+    once_per_address: bool = False
     on_expired: Literal["skip", "exit"] = "skip"
     on_refused: Literal["skip", "exit"] = "skip"
     on_capped: Literal["skip", "defer", "exit"] = "skip"
     on_quiet: Literal["defer", "skip", "exit"] = "defer"
+
+    def __post_init__(self) -> None:
+        """Refuse a fallback to nothing."""
+        if self.fallback_after is None:
+            if self.fallback_unless != "delivered":
+                raise ValueError(
+                    "fallback_unless needs fallback_after: how long it waits"
+                )
+            return
+        if len(self.channel) < 2:
+            raise ValueError(
+                "fallback_after needs another channel to fall back to: "
+                f'channel=["{self.channel[0]}", "…"]'
+            )
+        if self.fallback_after == Duration():
+            raise ValueError(
+                "fallback_after=0 gives the first channel no time; give it some, or use "
+                "one channel"
+            )
 
     @property
     def slug(self) -> str:

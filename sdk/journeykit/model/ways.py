@@ -18,6 +18,7 @@ from journeykit.model.steps import (
     Emit,
     Goto,
     Repeat,
+    Send,
     Start,
     Step,
     StepSequence,
@@ -112,7 +113,8 @@ class Ways:
             into = self._branches or not isinstance(step, Branch)
             for n, way in enumerate((into and step.ways) or ((),)):
                 to = way[0].id if way else then
-                yield Way(to, step.waits, _surely(step, n), _late(step, n))
+                waits = step.waits or _may_fall_back(step)
+                yield Way(to, waits, _surely(step, n), _late(step, n))
 
     def rounds(self, repeat: Repeat) -> str:
         """The place where a round of a Repeat is over."""
@@ -137,6 +139,11 @@ class Ways:
         return any(
             along(way) and start in self.reach(way.to, along) for way in self.on[start]
         )
+
+
+def _may_fall_back(step: _Step) -> bool:
+    """Whether it may wait for word of a message; not if no other channel could follow."""
+    return isinstance(step, Send) and step.fallback_after is not None
 
 
 def _surely(step: _Step, n: int) -> bool:

@@ -91,8 +91,9 @@ def _receipt(item: object) -> tuple[str, Receipt] | None:
             return id, Sent(id, _text(provider_id))
         case RetryAfter(delivery_id=str(id), seconds=seconds):
             return id, RetryAfter(id, _seconds(seconds))
-        case Rejected(delivery_id=str(id), reason=reason):
-            return id, Rejected(id, _text(reason))
+        case Rejected(delivery_id=str(id), reason=reason, says=says):
+            known = says if says in ("hard_bounce", "unsubscribed") else ""
+            return id, Rejected(id, _text(reason), known)
         case Uncertain(delivery_id=str(id), reason=reason):
             return id, Uncertain(id, _text(reason))
         case _:

@@ -11,8 +11,9 @@ import msgspec
 from msgspec.structs import replace
 
 from journeykit.engine.catalog import Catalog, State
-from journeykit.engine.guards import ChannelRules
+from journeykit.engine.guards import ChannelRules, PluginGuard
 from journeykit.engine.steps import Call, Send
+from journeykit.engine.suppressions import EMPTY, SuppressionList
 from journeykit.errors import (
     DefinitionError,
     NewerStore,
@@ -21,8 +22,9 @@ from journeykit.errors import (
     UnknownAction,
     UnknownChannel,
 )
-from journeykit.ports import CatalogDocument, Catalogs
+from journeykit.ports import CatalogDocument, Catalogs, Contents
 from journeykit.runtime.release import release
+from journeykit.runtime.suppressing import listed
 
 NOTHING_PUBLISHED = "nothing is published yet; publish a workspace: journeykit publish"
 _RACES = 5  # lost to other publishers
@@ -81,6 +83,8 @@ class LiveCatalog:
         *,
         channels: Mapping[str, ChannelRules],
         actions: Collection[str] = (),
+        guards: Mapping[str, PluginGuard] = {},
+        contents: Contents | None = None,
         ask_every_ms: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -90,6 +94,9 @@ class LiveCatalog:
             catalogs: Where they are published.
             channels: The pure parts of the channels that are carried here.
             actions: The actions that are provided here.
+            guards: The guards of plugins, set up, by name.
+            contents: Where the list of suppressed addresses is; without it no catalog can
+                be run that names one.
             ask_every_ms: How long the newest revision is believed to be that, where
                 asking for it costs something; 0: it is asked for each time.
             clock: Seconds, that only go on.
@@ -97,6 +104,9 @@ class LiveCatalog:
         self._catalogs = catalogs
         self._channels = channels
         self._actions = frozenset(actions)
+        self._guards = guards
+        self._contents = contents
+        self._suppressions: tuple[str, SuppressionList] = ("", EMPTY)
         self._ask_every_s = ask_every_ms / 1000
         self._clock = clock
         self._asked_at = 0.0
@@ -143,7 +153,15 @@ class LiveCatalog:
         return self._catalog
 
     def _compiled(self, document: CatalogDocument) -> Catalog:
-        catalog = compiled(document, channels=self._channels)
+        if document.suppressions != self._suppressions[0]:
+            found = listed(document, self._contents)
+            self._suppressions = document.suppressions, found
+        catalog = compiled(
+            document,
+            channels=self._channels,
+            guards=self._guards,
+            suppressions=self._suppressions[1],
+        )
         # Of the live versions only: what a version before it sends that nobody carries
         # any more waits at its customer, and must not keep all others from running.
         for plan in catalog.live.values():
@@ -170,9 +188,19 @@ class LiveCatalog:
 
 
 def compiled(
-    document: CatalogDocument, *, channels: Mapping[str, ChannelRules]
+    document: CatalogDocument,
+    *,
+    channels: Mapping[str, ChannelRules],
+    guards: Mapping[str, PluginGuard] = {},
+    suppressions: SuppressionList = EMPTY,
 ) -> Catalog:
     """Compile a published catalog.
+
+    Args:
+        document: What was published.
+        channels: The pure parts of the channels that are carried here.
+        guards: The guards of plugins, set up, by name.
+        suppressions: The addresses that nothing goes to: `document.suppressions`.
 
     Raises:
         DefinitionError: It is damaged, or of a release that knows more than this one.
@@ -191,6 +219,9 @@ def compiled(
         channels=channels,
         states=states,
         revision=document.revision,
+        guards=guards,
+        facts=document.facts,
+        suppressions=suppressions,
     )
 
 
@@ -202,12 +233,17 @@ class Draft(NamedTuple):
         fingerprints: What tells two versions of a journey apart, by journey.
         policies: The plan document of the policies.
         states: Journeys that are not simply live, as the workspace says.
+        content: The id of the templates; empty: there are none. None: whoever publishes
+            knows of no templates, so what is live stays.
+        facts: What channels say about the templates, by channel.
     """
 
     journeys: Mapping[str, Mapping[str, Any]]
     fingerprints: Mapping[str, str]
     policies: Mapping[str, Any]
     states: Mapping[str, str] = {}
+    content: str | None = None
+    facts: Mapping[str, Mapping[str, Any]] = {}
 
 
 class Published(NamedTuple):
@@ -220,6 +256,7 @@ class Published(NamedTuple):
         closed: Journeys that are no longer in the workspace.
         policies: Whether the policies have changed.
         states: Journeys whose state is another one now.
+        templates: Whether the templates have changed, or what channels say about them.
     """
 
     document: CatalogDocument
@@ -228,12 +265,18 @@ class Published(NamedTuple):
     closed: Sequence[str]
     policies: bool
     states: Mapping[str, str]
+    templates: bool = False
 
     @property
     def is_new(self) -> bool:
         """Whether anything differs from what is published."""
         return bool(
-            self.added or self.changed or self.closed or self.policies or self.states
+            self.added
+            or self.changed
+            or self.closed
+            or self.policies
+            or self.states
+            or self.templates
         )
 
 
@@ -310,6 +353,13 @@ def next_catalog(
         note=note,
         by_workspace=sorted(said),
         relay=known.relay,
+        suppressions=known.suppressions,
+        content=known.content if draft.content is None else draft.content,
+        facts=(
+            known.facts
+            if draft.content is None
+            else {name: dict(said) for name, said in draft.facts.items() if said}
+        ),
     )
     return Published(
         document,
@@ -322,6 +372,7 @@ def next_catalog(
             for id in sorted(states.keys() | known.states.keys())
             if states.get(id) != known.states.get(id) and id not in gone
         },
+        templates=(document.content, document.facts) != (known.content, known.facts),
     )
 
 

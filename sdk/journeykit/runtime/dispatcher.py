@@ -8,6 +8,10 @@ otherwise the channel's own choice holds, to `resend` it or to `hold` it.
 What can't go now is put off: for its slot of the pace, until a provider is up again, for
 the next attempt. What can't go within a quarter of an hour, or before quiet hours begin,
 returns to the customer, where it passes the guards again.
+
+A message is composed right before it is handed over, at each attempt anew: from the
+templates that are live then, by the clock of its decision. One that can't be composed
+fails by itself; the others of its batch go.
 """
 
 from __future__ import annotations
@@ -32,6 +36,7 @@ from journeykit.channels import (
     Channel,
     Completed,
     Message,
+    NoticeBoard,
     Receipt,
     Rejected,
     RetryAfter,
@@ -39,23 +44,41 @@ from journeykit.channels import (
 )
 from journeykit.engine.calendar import to_datetime
 from journeykit.engine.catalog import Catalog
-from journeykit.engine.commands import CallAction, PublishEvent, SendMessage
+from journeykit.engine.commands import (
+    CallAction,
+    Command,
+    PublishEvent,
+    SendMessage,
+)
+from journeykit.engine.ids import address_key, provider_key
 from journeykit.engine.stimuli import Returned, ReturnReason, Stimulus
+from journeykit.errors import (
+    ContentError,
+    DefinitionError,
+    InputError,
+    PluginError,
+    StoreError,
+)
 from journeykit.happened import Delivered
 from journeykit.model.events import (
     CALL_COMPLETED,
     CALL_FAILED,
+    MESSAGE_BOUNCED,
     MESSAGE_FAILED,
     MESSAGE_SENT,
     MESSAGE_UNCERTAIN,
+    MESSAGE_UNSUBSCRIBED,
     Event,
 )
 from journeykit.observers import Observers
 from journeykit.ports import (
+    SAME_ADDRESS,
+    UNCOUNTED,
     Catalogs,
     Claims,
     Deliveries,
     Outbox,
+    Reference,
     Settled,
     Slots,
     Task,
@@ -63,6 +86,9 @@ from journeykit.ports import (
 from journeykit.runtime.answers import outcomes_in, receipts_in
 from journeykit.runtime.breaker import ChannelBreaker, trips
 from journeykit.runtime.catalogs import set_state
+from journeykit.runtime.composing import Compose
+from journeykit.runtime.failures import places
+from journeykit.runtime.quotas import taken
 from journeykit.runtime.retries import ATTEMPTS, HORIZON_MS, MINUTE_MS, backoff
 
 _log = logging.getLogger("journeykit.dispatcher")
@@ -74,6 +100,12 @@ half of it."""
 _HAND_OVER_S = LEASE_MS / 2000  # then nothing more is handed over under this lease
 _CLAIMED = 1000  # commands at once
 _HALTED = ("paused", "stopped")  # states of a journey that sends nothing
+CONTENT = "content"
+"""Why a message failed that could not be composed."""
+
+_DETAIL = 400  # characters of the words for that
+_SAY_S = 60  # between two log lines about the same that messages wait for
+_MOST_SAID = 100
 _SETTLE = 100  # outcomes written at once, where a second message does no harm
 _SETTLE_S = 5  # and no later than then: a death makes few of them come again
 
@@ -84,7 +116,7 @@ A = TypeVar("A")
 C = TypeVar("C", SendMessage, CallAction)
 
 
-class Outgoing(Outbox, Deliveries, Slots, Claims, Catalogs, Protocol):
+class Outgoing(Outbox, Deliveries, Slots, Claims, Catalogs, NoticeBoard, Protocol):
     """What the dispatcher needs of a store."""
 
 
@@ -105,29 +137,47 @@ class Dispatcher:
         publish: Publish | None = None,
         observers: Observers | None = None,
         workers: int = 1,
+        compose: Compose | None = None,
+        seeds: Mapping[str, Collection[str]] | None = None,
+        dry_run: bool = False,
     ) -> None:
         """Join the parts.
 
         Args:
-            store: Where commands wait.
+            store: Where commands wait; channels leave in-app messages there, too.
             catalog: Returns the newest catalog.
             channels: Who carries each channel that journeys name.
             actions: Who does what Call steps name.
             publish: Takes events that journeys publish.
             observers: Plugins that look at deliveries.
             workers: How many batches of one channel go at the same time.
+            compose: Makes of a message what its provider gets; None: nobody has
+                templates, and channels get a template's name and the variables.
+            seeds: Addresses that test traffic really goes to, by channel.
+            dry_run: Whether nothing goes out: mocks carry and do everything, and what
+                journeys publish is published to nobody.
         """
         self._store = store
         self._catalog = catalog
         self._channels = channels
+        for channel in channels.values():
+            channel.board = store
         self._actions = dict(actions or {})
         for action in self._actions.values():
             action.claims = store
-        self._publish = publish
+        self._publish = None if dry_run else publish
+        self._compose = compose
+        self._seeds = {
+            name: {channels[name].normalize(address) for address in addresses}
+            for name, addresses in (seeds or {}).items()
+            if name in channels
+        }
+        self._dry_run = dry_run
         self._observers = observers if observers and observers.want_deliveries else None
         self._workers = workers
         self._most = _most_at_once(channels.values(), workers)
         self._breakers: defaultdict[str, ChannelBreaker] = defaultdict(ChannelBreaker)
+        self._waits_said: dict[str, float] = {}
 
     def deliver(
         self,
@@ -166,6 +216,24 @@ class Dispatcher:
             raise
         return len(tasks)
 
+    def _is_mocked(self, message: SendMessage) -> bool:
+        """Whether the mock of its channel carries a message."""
+        if self._dry_run or not message.test:
+            return self._dry_run
+        seeds = self._seeds.get(message.channel, ())
+        carrier = self._channels.get(message.channel)
+        return not carrier or carrier.normalize(message.address) not in seeds
+
+    def _say_waits(self, command: SendMessage, why: str) -> None:
+        """Log why messages wait; each reason once a minute, as it is that of many."""
+        now = time.monotonic()
+        if now - self._waits_said.get(why, -math.inf) < _SAY_S:
+            return
+        if len(self._waits_said) >= _MOST_SAID:
+            self._waits_said.clear()
+        self._waits_said[why] = now
+        _log.error("message %s waits: %s", command.delivery_id, why)
+
     @property
     def open_breakers(self) -> Sequence[str]:
         """The channels that are not asked at present."""
@@ -182,7 +250,33 @@ class _Lane(NamedTuple):
     """Where messages or calls queue for one carrier."""
 
     name: str
-    test: bool
+    mocked: bool
+
+
+class _Unfit(NamedTuple):
+    """A message that nobody is asked about.
+
+    Attributes:
+        reason: Why it can't be sent; empty: it can't be sent now.
+        detail: The same in words.
+    """
+
+    reason: str = ""
+    detail: str = ""
+
+
+class _Order(NamedTuple, Generic[C, A]):
+    """What is to be asked.
+
+    Attributes:
+        asked: The commands that somebody outside is asked about.
+        ask: Asks, and always returns an answer for each of them.
+        known: What is known of the others without asking.
+    """
+
+    asked: Sequence[tuple[Task, C]]
+    ask: Callable[[], Mapping[str, A]]
+    known: Mapping[str, A] = {}
 
 
 class _Handed(NamedTuple, Generic[A]):
@@ -219,7 +313,9 @@ class _Round:
         self._settled_at = time.monotonic()
         self._settled: list[Settled] = []
         self._reports: list[Stimulus] = []
+        self._references: list[Reference] = []
         self._told: list[Delivered] = []
+        self._places: list[SendMessage] = []  # to give back, as those went to nobody
         # Whoever lapsed may have been asked about: that counts, or it never ended.
         self._tasks = {
             task.id: replace(task, attempts=task.attempts + task.lapsed)
@@ -239,10 +335,10 @@ class _Round:
         for task in tuple(self._tasks.values()):
             match task.command:
                 case SendMessage() as message:
-                    lane = _Lane(message.channel, message.test)
+                    lane = _Lane(message.channel, self._own._is_mocked(message))
                     messages.setdefault(lane, []).append((task, message))
                 case CallAction() as call:
-                    lane = _Lane(call.action, call.test)
+                    lane = _Lane(call.action, call.test or self._own._dry_run)
                     calls.setdefault(lane, []).append((task, call))
                 case PublishEvent() as event:
                     events.append((task, event))
@@ -268,7 +364,7 @@ class _Round:
         # Apart, since what is known may be what can't be stored.
         with suppress(Exception):  # then it lapses
             self._settle()
-        self._settled, self._reports, self._told = back, [], []
+        self._settled, self._reports, self._references, self._told = back, [], [], []
         with suppress(Exception):
             self._settle()
 
@@ -293,7 +389,7 @@ class _Round:
     def _send(self, lane: _Lane, sends: Sequence[tuple[Task, SendMessage]]) -> None:
         """Hand over the messages of one channel, as far as they may go now."""
         channel = self._own._channels.get(lane.name)
-        if channel is not None and lane.test:
+        if channel is not None and lane.mocked:
             channel = channel.mock()
         ready = [
             (task, message)
@@ -303,37 +399,45 @@ class _Round:
         if channel is None or not ready:
             return
         breaker = self._own._breakers[lane.name]
-        reopens = None if lane.test else breaker.opens_at(self._now)
+        reopens = None if lane.mocked else breaker.opens_at(self._now)
         if reopens is not None:
             for task, message in ready:
                 self._put_off(task, message, reopens, "breaker")
             return
-        if not lane.test:
+        if not lane.mocked:
             ready = self._paced(lane.name, channel.capabilities.rate, ready)
         size = channel.capabilities.batch_size
         if breaker.is_open:  # a probe: one batch finds out for all
             for task, message in ready[size:]:
                 self._put_off(task, message, self._now + MINUTE_MS, "breaker")
             ready = ready[:size]
+        if not lane.mocked and channel.capabilities.daily_quota is not None:
+            ready = self._within(lane.name, channel.capabilities.daily_quota, ready)
         careful = not channel.capabilities.idempotent
         probes = breaker.is_open
         for batch, handed in self._handed(
             _cut(ready, size),
-            lambda going: _receipts(channel, going),
+            lambda going: self._composed(channel, going),
             halted_by=_HALTED,
             is_closed=lambda: breaker.is_open and not probes,
         ):
             if handed is None:
                 self._not_asked(batch, breaker)
                 continue
-            asked = []
+            asked: list[tuple[Task, SendMessage]] = []
+            receipts: dict[str, Receipt] = {}
             for task, message in batch:
                 if message.journey in handed.halted:
                     self._return(task, message, self._now, "paused")
+                    continue
+                answer = handed.answers[message.delivery_id]
+                if isinstance(answer, _Unfit):
+                    self._not_sent(task, message, answer)
                 else:
                     asked.append((task, message))
-            outages = self._received(channel, asked, handed.answers)
-            if not lane.test:
+                    receipts[message.delivery_id] = answer
+            outages = self._received(channel, asked, receipts, mocked=lane.mocked)
+            if asked and not lane.mocked:
                 was_open = breaker.is_open
                 breaker.answered(
                     outages=outages, answers=len(asked) - outages, now=self._now
@@ -368,11 +472,95 @@ class _Round:
             return False
         return True
 
+    def _composed(
+        self, channel: Channel, batch: Sequence[tuple[Task, SendMessage]]
+    ) -> _Order[SendMessage, Receipt | _Unfit]:
+        """Compose a batch, and see who of those that share an address gets it."""
+        going: list[tuple[Task, SendMessage]] = []
+        messages: list[Message] = []
+        unfit: dict[str, Receipt | _Unfit] = {}
+        # Half of what is left, so that what is ready by then goes under this lease.
+        until = (time.monotonic() + self._until) / 2
+        for task, command in batch:
+            if time.monotonic() > until:
+                unfit[command.delivery_id] = _Unfit()
+                continue
+            try:
+                message = self._one_composed(channel, command)
+                refused = "" if self._has_place(command) else SAME_ADDRESS
+            except ContentError as error:
+                _log.error(
+                    "message %s of step %r in journey %r can't be sent: %s",
+                    *(command.delivery_id, command.step, command.journey, error),
+                )
+                unfit[command.delivery_id] = _Unfit(CONTENT, str(error)[:_DETAIL])
+            except (StoreError, InputError, DefinitionError, PluginError) as error:
+                # Such as templates that can't be read, or a secret that isn't set: the
+                # message is not to blame.
+                self._own._say_waits(command, str(error))
+                unfit[command.delivery_id] = _Unfit()
+            except Exception as error:  # noqa: BLE001 - of a plugin: an engine or a channel
+                _log.error("a message can't be composed: %s", places(error))
+                unfit[command.delivery_id] = _Unfit(CONTENT, type(error).__name__)
+            else:
+                if refused:
+                    unfit[command.delivery_id] = _Unfit(refused)
+                else:
+                    going.append((task, command))
+                    messages.append(message)
+        return _Order(going, lambda: _receipts(channel, messages), unfit)
+
+    def _one_composed(self, channel: Channel, command: SendMessage) -> Message:
+        message, compose = message_of(command), self._own._compose
+        return message if compose is None else compose(channel, message)
+
+    def _has_place(self, command: SendMessage) -> bool:
+        """Whether nobody else of its address has got this message, where that counts."""
+        if not command.once:
+            return True
+        key = self._place_of(command)
+        return self._store.claim(key, command.customer, 1, at=self._now) > 0
+
+    def _place_of(self, command: SendMessage) -> str:
+        """The key of the one place that an address has in a step."""
+        address = self._address_key(command)
+        # Whoever tries a journey takes nobody's place.
+        scope = "once-test" if command.test else "once"
+        return f"{scope}/{command.journey}/{command.step}/{address}"
+
+    def _free(self, command: SendMessage) -> None:
+        """Give the place of a message back that reached nobody, for the others there.
+
+        Not one that the customer has of an earlier message, which may have arrived.
+        """
+        try:
+            self._store.release(
+                self._place_of(command), command.customer, since=command.at
+            )
+        except Exception as error:  # noqa: BLE001 - it is settled; then they keep it
+            _log.warning("a place can't be given back: %s", type(error).__name__)
+
+    def _not_sent(self, task: Task, message: SendMessage, unfit: _Unfit) -> None:
+        """Settle a message that nobody was asked about."""
+        if unfit.reason:
+            self._end(
+                task,
+                "failed",
+                unfit.reason,
+                detail=unfit.detail,
+                attempts=task.attempts,
+            )
+        else:  # its slot of the pace is due now, and stays its own
+            until = self._now + MINUTE_MS
+            self._put_off(task, message, until, "retry", reserved=True)
+
     def _received(
         self,
         channel: Channel,
         batch: Sequence[tuple[Task, SendMessage]],
         receipts: Mapping[str, Receipt],
+        *,
+        mocked: bool,
     ) -> int:
         """Settle a batch by its receipts; return how many of them tell of an outage."""
         outages = 0
@@ -381,6 +569,8 @@ class _Round:
             attempts = task.attempts + message.attempts + 1
             match receipt:
                 case Sent(provider_id=provider_id):
+                    if not mocked:
+                        self._refer(channel, message, provider_id)
                     self._end(task, "sent", provider_id=provider_id)
                 case RetryAfter(seconds=seconds):
                     outages += 1
@@ -389,8 +579,8 @@ class _Round:
                     own = backoff(message.delivery_id, attempts)
                     own = 0 if attempts == 1 and asked else own
                     self._again(task, message, self._now + max(asked, own), attempts)
-                case Rejected(reason=reason):
-                    self._end(task, "failed", reason)
+                case Rejected(reason=reason, says=says):
+                    self._end(task, "failed", reason, says=says)
                 case _:
                     outages += 1
                     sure = channel.capabilities.idempotent
@@ -398,8 +588,23 @@ class _Round:
                         until = self._now + backoff(message.delivery_id, attempts)
                         self._again(task, message, until, attempts)
                     else:
+                        if not mocked:  # it may have arrived, and be answered
+                            self._refer(channel, message, "")
                         self._end(task, "uncertain", receipt.reason)
         return outages
+
+    def _refer(self, channel: Channel, message: SendMessage, provider_id: str) -> None:
+        """Keep what callbacks will name instead of the delivery."""
+        keys = []
+        by = channel.capabilities.reports_by
+        if "provider_id" in by and provider_id:
+            keys.append(provider_key(message.channel, provider_id))
+        if "address" in by:
+            keys.append(self._address_key(message))
+        self._references += [
+            Reference(key, message.customer, message.delivery_id, self._now)
+            for key in keys
+        ]
 
     def _not_asked(
         self, batch: Sequence[tuple[Task, SendMessage]], breaker: ChannelBreaker
@@ -517,6 +722,19 @@ class _Round:
                 self._put_off(task, message, slot, "pace", reserved=True)
         return going
 
+    def _within(
+        self, channel: str, quota: int, ready: Sequence[tuple[Task, SendMessage]]
+    ) -> list[tuple[Task, SendMessage]]:
+        """Return those of a channel for whom there is a place in its daily quota."""
+        if not ready:
+            return []
+        places = taken(self._store, channel, quota, len(ready), now=self._now)
+        for n, (task, message) in enumerate(ready[places.going :]):
+            # It keeps its slots of other lanes, and asks this one again.
+            until = places.next_at + n * places.every_ms
+            self._put_off(task, message, until, "pace", reserved=True)
+        return [*ready[: places.going]]
+
     def _slots(self, lane: str, interval: int, wanted: int) -> list[int | None]:
         """Reserve as many slots as there are within the horizon, in order.
 
@@ -551,17 +769,17 @@ class _Round:
             else:
                 ready.append((task, call))
         action = self._own._actions.get(lane.name)
-        mock = action.mock() if action and lane.test else action
+        mock = action.mock() if action and lane.mocked else action
         if action is None or mock is None:
             for task, call in ready:
                 self._call_failed(task, call, "no_mock" if action else "no_action")
             return
-        if not lane.test and action.rate is not None:
+        if not lane.mocked and action.rate is not None:
             ready = self._calls_paced(action.name, action.rate, ready)
         # What a run of a paused journey has begun goes on: a pause is about messages.
         for batch, handed in self._handed(
             _cut(ready, action.batch_size),
-            lambda going: _outcomes(mock, going),
+            lambda going: _Order(going, lambda: _outcomes(mock, going)),
             halted_by=("stopped",),
         ):
             if handed is None:  # its slot of the pace is still its own
@@ -605,7 +823,7 @@ class _Round:
     def _handed(
         self,
         batches: Sequence[Sequence[tuple[Task, C]]],
-        hand_over: Callable[[Sequence[tuple[Task, C]]], Mapping[str, A]],
+        prepare: Callable[[Sequence[tuple[Task, C]]], _Order[C, A]],
         *,
         halted_by: Collection[str],
         is_closed: Callable[[], bool] = lambda: False,
@@ -614,7 +832,7 @@ class _Round:
 
         Args:
             batches: Commands of one channel or action.
-            hand_over: Asks whoever is outside, and always returns an answer for each.
+            prepare: Says what is to be asked of whoever is outside.
             halted_by: States in which a journey's commands don't go.
             is_closed: Whether nobody is to be asked any more.
         """
@@ -630,7 +848,11 @@ class _Round:
             going = [pair for pair in batch if pair[1].journey not in halted]
             if not going:
                 return _Handed({}, halted)
-            return _Handed(hand_over(going), halted) if self._asks(going) else None
+            order = prepare(going)
+            if time.monotonic() > self._until or not self._asks(order.asked):
+                return None
+            answers = order.ask() if order.asked else {}
+            return _Handed({**order.known, **answers}, halted)
 
         yield from self._at_once(one, batches)
 
@@ -716,23 +938,48 @@ class _Round:
         outcome: Literal["sent", "failed", "uncertain"],
         reason: str = "",
         *,
+        detail: str = "",
+        says: Literal["", "hard_bounce", "unsubscribed"] = "",
         provider_id: str = "",
         attempts: int | None = None,
     ) -> None:
-        """Settle for good, and report it to the customer if that can mean anything."""
+        """Settle for good, and report it to the customer if that can mean anything.
+
+        Args:
+            task: What is settled.
+            outcome: What came of it.
+            reason: Why it was not sent, as journeys may ask for it.
+            detail: The same in words, for people.
+            says: What a refusal says of the recipient: `Rejected.says`.
+            provider_id: The provider's own id.
+            attempts: How often it was handed over; None: once more than before.
+        """
         command = task.command
         attempts = task.attempts + 1 if attempts is None else attempts
+        why = f"{reason}: {detail}" if detail else reason
         self._settled.append(
-            Settled(task.id, outcome, self._now, attempts, reason, provider_id)
+            Settled(
+                task.id,
+                outcome,
+                self._now,
+                attempts,
+                why,
+                provider_id,
+                address=self._address_key(command),
+            )
         )
         self._tell(task, outcome, reason, attempts)
-        if not isinstance(command, PublishEvent) and outcome == "failed":
+        counts = outcome == "failed" and reason not in UNCOUNTED
+        if counts and not isinstance(command, PublishEvent):
             self._failed.add(command.journey)
         if not isinstance(command, SendMessage):
             return
+        if outcome == "failed" and command.once and reason != SAME_ADDRESS:
+            self._places.append(command)
+        bounced = says == "hard_bounce"
         name = {
             "sent": MESSAGE_SENT,
-            "failed": MESSAGE_FAILED,
+            "failed": MESSAGE_BOUNCED if bounced else MESSAGE_FAILED,
             "uncertain": MESSAGE_UNCERTAIN,
         }[outcome]
         # A failure is always told: the caps get the message back.
@@ -742,9 +989,32 @@ class _Round:
                 "channel": command.channel,
                 "template": command.template,
             }
-            if reason:
-                properties["reason"] = reason
+            bounce = "hard" if bounced else ""
+            said = {"reason": reason, "detail": detail, "bounce": bounce}
+            properties |= {key: text for key, text in said.items() if text}
             self._report(command, name, properties)
+        if says == "unsubscribed":
+            # Of no delivery: it is no word of this message, which another channel may
+            # follow. Of no topic and for no purpose: the channel is closed to all of it.
+            self._report(
+                command,
+                MESSAGE_UNSUBSCRIBED,
+                {
+                    "channel": command.channel,
+                    "purpose": "",
+                    "reason": reason,
+                    "source": "provider",
+                },
+            )
+
+    def _address_key(self, command: Command) -> str:
+        """What a report about a message is about; empty: of a call, or not known."""
+        if isinstance(command, SendMessage):
+            carrier = self._own._channels.get(command.channel)
+            if carrier is not None:
+                address = carrier.normalize(command.address)
+                return address_key(command.channel, address)
+        return ""
 
     def _report(
         self,
@@ -821,11 +1091,16 @@ class _Round:
         """Write down what is known so far."""
         self._settled_at = time.monotonic()
         if self._settled:
-            self._store.settle(self._settled, reports=self._reports)
+            self._store.settle(
+                self._settled, reports=self._reports, references=self._references
+            )
             for one in self._settled:
                 self._tasks.pop(one.id, None)
-            told = self._told
-            self._settled, self._reports, self._told = [], [], []
+            told, places = self._told, self._places
+            self._places = []
+            self._settled, self._reports, self._references, self._told = [], [], [], []
+            for command in places:
+                self._free(command)
             if self._own._observers is not None:
                 for delivered in told:
                     self._own._observers.after_delivery(delivered)
@@ -868,6 +1143,8 @@ def message_of(command: SendMessage) -> Message:
         purpose=command.purpose,
         topic=command.topic or None,
         test=command.test,
+        locale=command.locale,
+        zone=command.zone,
     )
 
 
@@ -885,18 +1162,28 @@ def action_call_of(command: CallAction) -> ActionCall:
 
 
 def _receipts(
-    channel: Channel, batch: Sequence[tuple[Task, SendMessage]]
-) -> Mapping[str, Receipt]:
+    channel: Channel, messages: Sequence[Message]
+) -> Mapping[str, Receipt | _Unfit]:
     """Ask a channel; a receipt for each message, whatever it does."""
-    asked = [message.delivery_id for _, message in batch]
+    asked = [message.delivery_id for message in messages]
     try:
-        answer = channel.send([message_of(message) for _, message in batch])
-        return receipts_in(answer, asked)
+        return {**receipts_in(channel.send(messages), asked)}
     except Exception as error:  # noqa: BLE001 - the channel's word for: out of reach
+        if _is_missing_secret(error):
+            _log.error("channel %r can't send: %s", channel.name, error)
+            return {id: RetryAfter(id, 0) for id in asked}
         _log.warning(
             "channel %r is out of reach: %s", channel.name, type(error).__name__
         )
-        return receipts_in((), asked)
+        return {**receipts_in((), asked)}
+
+
+def _is_missing_secret(error: Exception) -> bool:
+    """Whether the environment lacks a secret: the operator's, and nothing has gone out.
+
+    The words are ours, and name the variable.
+    """
+    return isinstance(error, InputError) and error.place.startswith("environment: ")
 
 
 def _outcomes(

@@ -46,9 +46,11 @@ from journeykit.engine.trace import TraceEntry
 from journeykit.engine.words import words_of
 from journeykit.errors import (
     DamagedDocument,
+    DefinitionError,
     InputError,
     StaleCatalog,
     StoreBusy,
+    StoreError,
 )
 from journeykit.happened import Reacted
 from journeykit.model.events import MAX_LINE, Event, checked
@@ -60,11 +62,12 @@ from journeykit.ports import (
     CustomerStore,
     DeadLetter,
     Deliveries,
-    Delivery,
     Inbox,
+    References,
 )
 from journeykit.runtime.catalogs import CatalogSource
 from journeykit.runtime.failures import places
+from journeykit.runtime.reports import NOBODY, event_of, meant, says_no
 
 _log = logging.getLogger("journeykit.runtime")
 
@@ -75,6 +78,7 @@ _SWEEP = 10 * BATCH  # wake-ups that are looked up at once
 _POISON_MS = 5 * 60_000  # a wake-up that fails rests so long before the next attempt
 _LONGEST_POISON_MS = 24 * 60 * 60_000
 _UNREADABLE = -1  # in place of the due instant, if the document can't be read
+_EARLY_MS = 30_000  # from a provider's answer until what came of it is written down
 _RACES = 20  # lost in a row, and the store is called busy
 
 
@@ -121,7 +125,7 @@ class Ingested(msgspec.Struct, frozen=True):
     dead: int = 0
 
 
-class Kept(CustomerStore, Deliveries, Protocol):
+class Kept(CustomerStore, Deliveries, References, Protocol):
     """What the runtime needs of a store."""
 
 
@@ -236,41 +240,81 @@ class Runtime:
             count += len(ids)
         return count
 
-    def feedback(self, reports: Sequence[Report], *, now: int) -> Ingested:
+    def feedback(
+        self,
+        reports: Sequence[Report],
+        *,
+        now: int,
+        channel: str = "",
+        settles_late: bool = False,
+        archive: Callable[[Sequence[Event]], None] | None = None,
+    ) -> Ingested:
         """Take what providers say about messages; about an unknown one nothing is done.
 
-        A report that keeps no bounds of an event becomes a dead letter.
+        A report that keeps no bounds of an event becomes a dead letter, and so does a no
+        from somebody who was never written to.
+
+        Args:
+            reports: What they say.
+            now: The wall clock, milliseconds.
+            channel: Whose provider says it. Without it only reports are understood that
+                name our own delivery id.
+            settles_late: Whether a provider may have a message that the store doesn't know
+                by our own id yet.
+            archive: Keeps what they say as events, before anything is stored.
 
         Raises:
-            StoreError: Nothing was stored; the same reports may be tried again.
+            StoreError: The same reports may be tried again: nothing was stored, or one of
+                them is about a message so new that it isn't known yet, or not under the
+                name that its provider gave it.
         """
-        known = self._store.find([report.delivery_id for report in reports])
-        events, dead = [], []
-        for report in reports:
-            if (delivery := known.get(report.delivery_id)) is None:
-                continue
-            event = _reported(report, delivery, to_datetime(now))
-            try:
-                events.append(checked(event))
-            except InputError as error:
-                kind, body = _written(report)
-                dead.append(
-                    DeadLetter(
-                        at=now,
-                        door="feedback",
-                        reason=error.message,
-                        customer=delivery.customer,
-                        kind=kind,
-                        body=body[:MAX_LINE],
-                    )
-                )
-        if unknown := len(reports) - len(events) - len(dead):
+        events: list[Event] = []
+        dead: list[DeadLetter] = []
+        unknown = early = 0
+        for report, whom in meant(
+            reports, self._store, channel=channel, normalized=self._spelling(channel)
+        ):
+            if not whom and says_no(report):
+                dead.append(_letter(report, NOBODY, "", now))
+            elif not whom:
+                unknown += 1
+                age = now - to_ms(report.occurred_at)
+                names_one = report.provider_id or (settles_late and report.delivery_id)
+                early += bool(channel and names_one and age < _EARLY_MS)
+            for one in whom:
+                event = event_of(report, one, channel=channel, received_at=now)
+                try:
+                    events.append(checked(event))
+                except InputError as error:
+                    dead.append(_letter(report, error.message, one.customer, now))
+        if unknown:
             _log.warning("%d reports are about messages not known here", unknown)
-        if not (events or dead):
-            return Ingested()
-        return self.ingest(
-            events, now=now, along=Along(dead=tuple(dead)), door="feedback"
-        )
+        done = Ingested()
+        if events and archive is not None:
+            archive(events)
+        if events or dead:
+            done = self.ingest(
+                events, now=now, along=Along(dead=tuple(dead)), door="feedback"
+            )
+        if early:
+            raise StoreBusy(
+                "a provider was faster than the store: it speaks of a message that it has "
+                "only just been given; the same report may come again"
+            )
+        return done
+
+    def _spelling(self, channel: str) -> Callable[[str], str]:
+        """Return how a channel's addresses are spelled where they are kept."""
+
+        def normalized(address: str) -> str:
+            try:
+                return self._catalog().guards.rules_of(channel).normalize(address)
+            except (StoreError, DefinitionError):
+                raise
+            except Exception:  # noqa: BLE001 - whatever a plugin makes of nonsense
+                return address
+
+        return normalized
 
     def drain(self, now: int | None) -> int:
         """Handle what stands in the inbox; return how much that was."""
@@ -405,25 +449,15 @@ class Runtime:
         return {key for key, rest in self._poisoned.items() if rest[0] > now}
 
 
-def _reported(report: Report, delivery: Delivery, received_at: datetime) -> Event:
-    """What a report says, as an event of whom it is about."""
-    return Event(
-        id=report.id,
-        name=report.name,
-        customer=delivery.customer,
-        occurred_at=report.occurred_at,
-        received_at=received_at,
-        properties={
-            **report.properties,
-            "delivery_id": delivery.id,
-            "channel": delivery.channel,
-            "journey": delivery.journey,
-            "step": delivery.step,
-            "enrollment": delivery.enrollment,
-            "template": delivery.template,
-        },
-        source="feedback",
-        test=delivery.test,
+def _letter(report: Report, reason: str, customer: str, now: int) -> DeadLetter:
+    kind, body = _written(report)
+    return DeadLetter(
+        at=now,
+        door="feedback",
+        reason=reason,
+        customer=customer,
+        kind=kind,
+        body=body[:MAX_LINE],
     )
 
 

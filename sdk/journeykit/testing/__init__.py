@@ -20,10 +20,18 @@ if TYPE_CHECKING:
         ActionContract as ActionContract,
         ChannelContract as ChannelContract,
     )
+    from journeykit.testing.engine_contract import (
+        TemplateEngineContract as TemplateEngineContract,
+    )
     from journeykit.testing.factories import (
         delivery_event as delivery_event,
         make_event as make_event,
         make_profile as make_profile,
+    )
+    from journeykit.testing.fates import Fate as Fate
+    from journeykit.testing.guards import (
+        GuardContract as GuardContract,
+        make_asked as make_asked,
     )
     from journeykit.testing.memory import MemoryStore as MemoryStore
     from journeykit.testing.record import Traced as Traced
@@ -41,7 +49,10 @@ _PLACES = {
     "aws": "AwsEmulator Killed",
     "channels": "RecordingChannel SentMessage deliver",
     "contracts": "ActionContract ChannelContract",
+    "engine_contract": "TemplateEngineContract",
     "factories": "delivery_event make_event make_profile",
+    "fates": "Fate",
+    "guards": "GuardContract make_asked",
     "memory": "MemoryStore",
     "record": "Traced",
     "report": "JourneyReport Report",

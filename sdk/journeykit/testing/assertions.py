@@ -129,6 +129,40 @@ class Assertions(History):
         )
         return found[-1]
 
+    def assert_fell_back(
+        self,
+        customer: str,
+        template: str | None = None,
+        *,
+        channel: str | None = None,
+        reason: str | None = None,
+    ) -> Traced:
+        """Assert that a Send turned to its next channel, and return the decision.
+
+        Args:
+            customer: Whose.
+            template: Of which message.
+            channel: Away from which channel.
+            reason: Why: `timeout`, `bounced`, `rejected`, `failed`, `not_sent`.
+        """
+        __tracebackhide__ = True
+        self._name(template=template)
+        decided = self._decided_on(customer, template, "sent", "fell_back", "went_on")
+        found = [
+            traced
+            for traced in decided
+            if traced.kind == "fell_back"
+            and reason in (None, traced.reason)
+            and channel in (None, traced.detail.get("channel"))
+        ]
+        away = f" from {channel}" if channel else ""
+        because = f" because of {reason!r}" if reason else ""
+        wanted = (
+            f"no {_message(template, None)} to {customer!r} fell back{away}{because}"
+        )
+        self._require(found, customer, wanted, decided)
+        return found[-1]
+
     def assert_reached(
         self,
         customer: str,

@@ -5,6 +5,7 @@ A failing test names the promise, and its docstring says why it is one.
 
 from __future__ import annotations
 
+import html
 import json
 import logging
 import math
@@ -29,6 +30,7 @@ from journeykit.channels import (
     Capabilities,
     Channel,
     Completed,
+    Content,
     Message,
     Receipt,
     Rejected,
@@ -37,7 +39,7 @@ from journeykit.channels import (
     Sent,
     Uncertain,
 )
-from journeykit.errors import InputError
+from journeykit.errors import ContentError, InputError
 
 _RESULT_BYTES = 2048  # what a customer's document keeps of a result
 
@@ -62,6 +64,21 @@ _NO_TEXTS: Sequence[object] = (
     {},
     {"a": {"b": [None]}},
 )
+
+# What a template comes to, by its medium and the ending of its file.
+_PARTS: Mapping[str, Callable[[str], Mapping[str, str]]] = {
+    "email": lambda text: {"html": f"<p>{html.escape(text)}</p>", "txt": text},
+    "sms": lambda text: {"txt": text},
+    "push": lambda text: {"json": json.dumps({"title": "News", "body": text})},
+    "inapp": lambda text: {"json": json.dumps({"title": "News", "body": text})},
+    "whatsapp": lambda text: {"json": json.dumps({"text": text})},
+    "chat": lambda text: {"json": json.dumps({"text": text})},
+}
+
+# The front matter that a medium can't do without.
+_MATTER: Mapping[str, Mapping[str, object]] = {
+    "email": {"subject": "Hello", "from": "Shop <shop@example.com>"}
+}
 
 
 class ActionContract:
@@ -295,7 +312,8 @@ class ChannelContract:
     A channel that asks a provider is given a double of it, which each test gets anew in
     `setup_method`, and then overrides `accepted`, `troubled` and `bad_message` as well;
     if the provider calls back, also `callback`, and `forgeries` where it signs in a way
-    of its own.
+    of its own. One with a medium is handed messages that were rendered: override `too_long`
+    as well, and `content` if its medium is none of journeykit's.
 
     Attributes:
         bad_settings: What `configured` refuses.
@@ -334,8 +352,9 @@ class ChannelContract:
         Override it if your provider's signature stands in the body, or covers less.
         """
         [report, *_] = self.channel().feedback(callback)
-        other = report.delivery_id[::-1].swapcase() or "x"
-        told = callback.body.replace(report.delivery_id.encode(), other.encode())
+        named = report.delivery_id or report.provider_id or report.address
+        other = named[::-1].swapcase() or "x"
+        told = callback.body.replace(named.encode(), other.encode())
         yield replace(callback, body=told)
         yield replace(callback, body=callback.body + b" ")
         yield replace(callback, headers={})
@@ -356,6 +375,35 @@ class ChannelContract:
         )
         return replace(message, **changes)
 
+    def content(self, medium: str, text: str = "Hello Zoë") -> Content | None:
+        """Return what a template of the medium may come to; None: it has no templates.
+
+        Override it if your medium is none of journeykit's, or your provider needs more.
+        """
+        if not medium:
+            return None
+        assert medium in _PARTS, (
+            f"override `content`: {medium!r} is a medium of your own"
+        )
+        return Content(
+            parts=_PARTS[medium](text),
+            settings=_MATTER.get(medium, {}),
+            links={
+                "unsubscribe": "https://example.com/u/token",
+                "preferences": "https://example.com/p/token",
+            },
+        )
+
+    def too_long(self) -> Content | None:
+        """Return what is longer than the medium takes; None: nothing is too long for it."""
+        return None
+
+    def rendered(self, channel: Channel, message: Message) -> Message:
+        """Return a message as `send` gets it."""
+        if message.content is None:
+            message = replace(message, content=self.content(channel.medium))
+        return channel.render(message)
+
     def test_it_says_what_it_carries(self) -> None:
         """Journeys name it, and whoever hands it messages keeps to what it can do."""
         channel = self.channel()
@@ -363,6 +411,67 @@ class ChannelContract:
         assert channel.name.strip()
         assert channel.provider == channel.provider.strip()
         assert isinstance(channel.capabilities, Capabilities)
+        assert channel.mock().medium == channel.medium
+
+    def test_rendering_is_pure(self) -> None:
+        """Whoever previews a message renders it as well, and sees what will be sent."""
+        channel = self.channel()
+        message = replace(self.message(), content=self.content(channel.medium))
+        before = deepcopy(message)
+
+        first, again = channel.render(message), self.channel().render(message)
+
+        assert first == again
+        assert message == before
+        assert replace(first, body=None) == message, "only the body may change"
+        assert (first.body is not None) == bool(channel.medium)
+
+    def test_what_was_not_rendered_is_not_sent(self) -> None:
+        """A template that is missing must not become an empty message."""
+        if not (channel := self.channel()).medium:
+            return
+
+        with pytest.raises(ContentError):
+            channel.render(self.message())
+
+        [receipt] = channel.send([self.message()])
+        assert isinstance(receipt, Rejected), receipt
+        self._assert_accepted([])
+
+    def test_what_is_too_long_for_the_medium_is_refused_before_it_is_sent(self) -> None:
+        """The author learns it from a preview, and not from a provider's bill."""
+        channel, content = self.channel(), self.too_long()
+        if content is None:
+            if channel.medium:
+                pytest.skip("nothing is too long for it: see `too_long`")
+            return
+
+        with pytest.raises(ContentError) as refused:
+            channel.render(replace(self.message(), content=content))
+
+        assert str(refused.value).strip()
+
+    @pytest.mark.parametrize("text", [t for t in _ODD_TEXTS if t.strip()], ids=ascii)
+    def test_whatever_a_template_comes_to_is_sent_or_refused(self, text: str) -> None:
+        """Names come from customers. What can't be sent has words that don't repeat it."""
+        channel = self.channel()
+        message = replace(self.message(), content=self.content(channel.medium, text))
+
+        try:
+            message = channel.render(message)
+        except ContentError as refused:
+            assert len(text) < 5 or text not in str(refused)  # noqa: PT017
+            return
+        [receipt] = self._handed(channel, [message])
+
+        assert isinstance(receipt, Sent | Rejected), receipt
+
+    def test_facts_are_small_json(self) -> None:
+        """They are kept with the catalog, which every function reads."""
+        facts = self.channel().facts({"welcome": {"subject": "Hello"}})
+
+        assert json.loads(json.dumps(facts)) == facts
+        assert len(json.dumps(facts)) < 10_000
 
     def test_each_message_of_a_full_batch_gets_one_receipt_of_its_own(self) -> None:
         """A message without a receipt would be neither sent again nor given up."""
@@ -427,9 +536,10 @@ class ChannelContract:
         """
         channel = self._troubled("unreachable")
 
+        message = self.rendered(channel, self.message())
         receipts: Sequence[Receipt] = ()
         with suppress(Exception):
-            receipts = channel.send([self.message()])
+            receipts = channel.send([message])
 
         for receipt in receipts:
             assert isinstance(receipt, RetryAfter), receipt
@@ -438,9 +548,10 @@ class ChannelContract:
     def test_a_lost_answer_leaves_it_uncertain(self) -> None:
         """It may have arrived. Sent would be a guess, and so would be not sent."""
         channel = self._troubled("silent")
+        message = self.rendered(channel, self.message())
         receipts: Sequence[Receipt] = ()
         with suppress(Exception):  # raising is another way to say: nobody knows
-            receipts = channel.send([self.message()])
+            receipts = channel.send([message])
         for receipt in receipts:
             assert isinstance(receipt, Uncertain), receipt
 
@@ -500,7 +611,10 @@ class ChannelContract:
         assert reports
         for report in reports:
             assert isinstance(report, Report), report
-            assert report.delivery_id == self.message().delivery_id
+            if report.delivery_id:
+                assert report.delivery_id == self.message().delivery_id
+            else:
+                assert report.provider_id or report.address, "it is about nobody"
             assert report.name.startswith("message."), report.name
             assert report.id.strip()
             assert json.loads(json.dumps(report.properties)) == report.properties
@@ -587,7 +701,8 @@ class ChannelContract:
                     continue
                 told += [repr(channel), repr(channel.settings)]
                 try:
-                    told += [repr(channel.send([self.message()]))]
+                    message = self.rendered(channel, self.message())
+                    told += [repr(channel.send([message]))]
                 except Exception as error:  # noqa: BLE001 - whatever it says is looked at
                     told += traceback.format_exception(error)
             if (callback := self.callback(self.message().delivery_id)) is not None:
@@ -607,6 +722,10 @@ class ChannelContract:
     def _handed(
         self, channel: Channel, messages: Sequence[Message]
     ) -> Sequence[Receipt]:
+        messages = [
+            message if message.body is not None else self.rendered(channel, message)
+            for message in messages
+        ]
         receipts = list(channel.send(messages))
         answered = sorted(receipt.delivery_id for receipt in receipts)
         assert answered == sorted(message.delivery_id for message in messages)

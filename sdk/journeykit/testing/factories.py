@@ -14,7 +14,7 @@ from journeykit.testing.channels import SentMessage
 MONDAY = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 """When things happen that don't say when: a Monday morning without clock changes near."""
 
-_REPORTED = [*DeliveryStatus, *Engagement]
+_REPORTED = sorted(map(str, {*DeliveryStatus, *Engagement, "dismissed"}))
 
 
 def make_event(

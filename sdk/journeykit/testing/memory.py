@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from heapq import nsmallest
+from copy import deepcopy
+from dataclasses import replace as with_fields
+from datetime import UTC, datetime, timedelta
+from heapq import nlargest, nsmallest
 from itertools import count, islice
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
+from journeykit.channels import Notice
 from journeykit.engine.commands import CallAction, Command, PublishEvent
 from journeykit.engine.customer import Customer, decode, encode
 from journeykit.engine.stimuli import Stimulus, decoded, encoded
 from journeykit.errors import StaleCatalog
 from journeykit.ports import (
     NOTHING,
+    UNCOUNTED,
     Along,
     CatalogDocument,
     Change,
     DeadLetter,
     Delivery,
     Job,
+    Reference,
     Settled,
     Task,
 )
@@ -30,6 +36,9 @@ from journeykit.ports import (
 K = TypeVar("K")
 
 _KEPT_MS = 30 * 24 * 60 * 60 * 1000  # deliveries
+_REFERENCES_MS = 400 * 24 * 60 * 60 * 1000
+_REFERRED = 20  # of one key
+_NOTICES = timedelta(days=90)
 _command: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
 
 
@@ -68,9 +77,13 @@ class MemoryStore:
         self._deliveries: dict[str, Delivery] = {}
         self._tallies: dict[str, tuple[int, int]] = {}
         self._claims: dict[str, dict[str, int]] = {}
+        self._claimed_at: dict[tuple[str, str], int] = {}
         self._lanes: dict[str, int] = {}
         self._catalog: bytes | None = None
         self._revision = 0
+        self._contents: dict[str, bytes] = {}
+        self._references: dict[str, dict[str, Reference]] = {}
+        self._notices: dict[str, dict[str, Notice]] = {}
         self._letters: dict[int, DeadLetter] = {}
         self._journal: dict[int, bytes] = {}
         self._jobs: dict[int, Job] = {}
@@ -196,11 +209,16 @@ class MemoryStore:
         return tasks
 
     def settle(
-        self, settled: Sequence[Settled], *, reports: Sequence[Stimulus] = ()
+        self,
+        settled: Sequence[Settled],
+        *,
+        reports: Sequence[Stimulus] = (),
+        references: Sequence[Reference] = (),
     ) -> None:
         """Write down what came of tasks, and put reports into the inbox."""
         with self._lock:
             self.put(reports)
+            self.refer(references)
             for task in settled:
                 queued = self._outbox.get(task.id)
                 if queued is None:  # its lease lapsed, and somebody else settled it
@@ -239,11 +257,13 @@ class MemoryStore:
             reason=task.reason,
             provider_id=task.provider_id,
             test=command.test,
+            address=task.address,
         )
         for old in [*islice(self._deliveries.values(), 2)]:
             if old.at <= task.at - _KEPT_MS:
                 del self._deliveries[old.id]
-        if not command.test and task.outcome != "returned":
+        counts = task.outcome != "returned" and task.reason not in UNCOUNTED
+        if counts and not command.test:
             succeeded, failed = self._tallies.get(command.journey, (0, 0))
             sent = task.outcome == "sent"
             self._tallies[command.journey] = (succeeded + sent, failed + (not sent))
@@ -277,7 +297,15 @@ class MemoryStore:
             places = self._claims.setdefault(key, {})
             if holder not in places and len(places) < limit:
                 places[holder] = len(places) + 1
+                self._claimed_at[key, holder] = at
             return places.get(holder, 0)
+
+    def release(self, key: str, holder: str, *, since: int) -> None:
+        """Give back the place of a key that has one."""
+        with self._lock:
+            held = self._claims.get(key, {}).keys() == {holder}
+            if held and self._claimed_at[key, holder] >= since:
+                del self._claims[key], self._claimed_at[key, holder]
 
     def reserve(
         self, lane: str, slots: int, *, interval_us: int, burst: int, now_us: int
@@ -310,6 +338,69 @@ class MemoryStore:
                     f"{catalog.revision} can't be"
                 )
             self._catalog, self._revision = document, catalog.revision
+
+    # Templates, references, notices
+
+    def keep_content(self, id: str, content: bytes) -> None:
+        """Keep a set of templates; one that is there already stays."""
+        with self._lock:
+            self._contents.setdefault(id, content)
+
+    def content(self, id: str) -> bytes | None:
+        """Return a set of templates; None: it is not there."""
+        return self._contents.get(id)
+
+    def refer(self, references: Sequence[Reference]) -> None:
+        """Keep references; of one key and customer the latest."""
+        with self._lock:
+            for reference in references:
+                known = self._references.setdefault(reference.key, {})
+                before = known.get(reference.customer)
+                if before is None or before.at <= reference.at:
+                    known[reference.customer] = reference
+                oldest = reference.at - _REFERENCES_MS
+                _remove(known, [c for c, one in known.items() if one.at <= oldest])
+
+    def referred(self, keys: Sequence[str]) -> Mapping[str, Sequence[Reference]]:
+        """Return what is known by each key, latest first."""
+        with self._lock:
+            return {
+                key: nlargest(_REFERRED, known.values(), key=lambda one: one.at)
+                for key in keys
+                if (known := self._references.get(key))
+            }
+
+    def post(self, notices: Sequence[Notice]) -> None:
+        """Keep notices; one of an id that is there already changes nothing."""
+        with self._lock:
+            for notice in notices:
+                inbox = self._notices.setdefault(notice.customer, {})
+                inbox.setdefault(notice.id, deepcopy(notice))
+                oldest = notice.at - _NOTICES
+                _remove(inbox, [id for id, one in inbox.items() if one.at <= oldest])
+
+    def notices(self, customer: str, *, limit: int) -> Sequence[Notice]:
+        """Return a customer's notices, latest first."""
+        with self._lock:
+            inbox = self._notices.get(customer, {}).values()
+            latest = nlargest(limit, inbox, key=lambda one: (one.at, one.id))
+            return [deepcopy(notice) for notice in latest]
+
+    def mark(
+        self, customer: str, id: str, *, read_at: int | None, dismissed_at: int | None
+    ) -> Notice | None:
+        """Note that one was read or dismissed, the first time each."""
+        with self._lock:
+            inbox = self._notices.get(customer, {})
+            if id not in inbox:
+                return None
+            before = inbox[id]
+            inbox[id] = with_fields(
+                before,
+                read_at=before.read_at or _instant(read_at),
+                dismissed_at=before.dismissed_at or _instant(dismissed_at),
+            )
+            return deepcopy(inbox[id])
 
     # Journal, jobs, bookmarks
 
@@ -345,6 +436,11 @@ class MemoryStore:
     def bookmark(self, reader: str) -> str | None:
         """Return how far a reader has read; None: it has not begun."""
         return self._bookmarks.get(reader)
+
+
+def _instant(ms: int | None) -> datetime | None:
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    return None if ms is None else epoch + timedelta(milliseconds=ms)
 
 
 def _remove(things: dict[K, Any], keys: Iterable[K]) -> None:

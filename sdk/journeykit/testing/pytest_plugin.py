@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 # Without this a contract that fails would show a bare AssertionError.
 pytest.register_assert_rewrite(
-    "journeykit.testing.contracts", "journeykit.testing.store_contract"
+    "journeykit.testing.contracts",
+    "journeykit.testing.engine_contract",
+    "journeykit.testing.guards",
+    "journeykit.testing.store_contract",
 )
 
 _MADE = pytest.StashKey["list[Simulator]"]()

@@ -15,12 +15,13 @@ from typing import Any
 
 import msgspec
 
+from journeykit.carriers import rules_of
 from journeykit.engine.calendar import add, isoformat, to_datetime, to_ms
 from journeykit.engine.catalog import Catalog, Planned, State
-from journeykit.engine.commands import CallAction, Command
+from journeykit.engine.commands import CallAction, Command, SendMessage
 from journeykit.engine.customer import Customer, created, size_of
 from journeykit.engine.draft import UTC
-from journeykit.engine.guards import ChannelRules
+from journeykit.engine.guards import ChannelRules, PluginGuard
 from journeykit.engine.limits import PROFILE_BYTES, PROFILE_KEYS
 from journeykit.engine.plan import JourneyPlan
 from journeykit.engine.react import Reaction, react
@@ -40,6 +41,7 @@ from journeykit.model.policies import Policies
 from journeykit.testing.assertions import Assertions
 from journeykit.testing.calls import Calls, answer_to
 from journeykit.testing.channels import Channels, carrier
+from journeykit.testing.fates import Fates, checked_fates, reports_on
 from journeykit.testing.record import Record, Traced
 
 Profiles = Mapping[str, Mapping[str, Any]] | Iterable[Mapping[str, Any]]
@@ -67,6 +69,9 @@ class Simulator(Assertions):
         profiles: Profiles = (),
         channels: Channels | None = None,
         calls: Calls | None = None,
+        fates: Fates | None = None,
+        guards: Mapping[str, PluginGuard] | None = None,
+        facts: Mapping[str, Mapping[str, Any]] | None = None,
         states: Mapping[str, State] | None = None,
         explain: bool = True,
         keep: bool = True,
@@ -86,6 +91,11 @@ class Simulator(Assertions):
                 function of the arguments and the customer's id. `CallFailed` fails the
                 call; None lets its time run out; a run that calls any other action ends
                 as `undetermined`.
+            fates: What becomes of messages, by channel: `{"push": "bounced", "email":
+                ["delivered", "opened after 3h"]}`, `Fate`s, or a function of the
+                message. None, or a channel that isn't there: nobody hears of them.
+            guards: The guards of plugins, set up, by name; none of them if not given.
+            facts: What channels say about templates, for their own rules, by channel.
             states: Journeys that are not simply live.
             explain: Whether the trace holds the values that conditions saw.
             keep: Whether to keep trace and commands. The replay of a year counts them
@@ -105,12 +115,17 @@ class Simulator(Assertions):
         self._policies = Policies() if policies is None else policies
         self._states = dict(states or {})
         self._rules: Mapping[str, ChannelRules] = {}
+        self._guards = guards
+        self._facts = facts
         self._catalog = self._compiled(1)
         if channels is not None:
             self._rules = _rules(self._catalog, channels)
             self._catalog = self._compiled(1)
         self._explain = explain
         self._calls: Calls = calls or {}
+        self._fates = checked_fates(fates or {})
+        self._reports: list[tuple[int, int, Event]] = []
+        self._reported = 0
         self._customers = dict(_known(profiles, self._now))
         self._dues: list[tuple[int, str]] = []
         self._happened: Counter[str] = Counter()
@@ -122,6 +137,8 @@ class Simulator(Assertions):
             channels=self._rules,
             states=self._states,
             revision=revision,
+            guards=self._guards,
+            facts=self._facts,
         )
 
     # --- what there is ---------------------------------------------------------------
@@ -130,7 +147,8 @@ class Simulator(Assertions):
     def next_due(self) -> datetime | None:
         """When something will happen by itself; None: never."""
         self._forget_stale()
-        return to_datetime(self._dues[0][0]) if self._dues else None
+        firsts = [heap[0][0] for heap in (self._dues, self._reports) if heap]
+        return to_datetime(min(firsts)) if firsts else None
 
     # --- what happens ----------------------------------------------------------------
 
@@ -348,7 +366,7 @@ class Simulator(Assertions):
         """Handle an event when it occurred, or now; say why if it was refused."""
         occurred_at = to_ms(event.occurred_at)
         if occurred_at >= self._now:
-            if self._dues and self._dues[0][0] < occurred_at:
+            if self._reports or (self._dues and self._dues[0][0] < occurred_at):
                 self._fire(occurred_at, inclusive=False)
             self._now = occurred_at
             received_at = event.occurred_at
@@ -363,7 +381,11 @@ class Simulator(Assertions):
         """Move the clock, and let everything happen that is due on the way."""
         dues = self._dues
         last = until if inclusive else until - 1
-        while dues and dues[0][0] <= last:
+        while True:
+            if self._reports and self._report(last):
+                continue
+            if not dues or dues[0][0] > last:
+                break
             due, id = heappop(dues)
             if self._customers[id].next_due != due:
                 continue  # it was due then, and something came in between
@@ -378,6 +400,17 @@ class Simulator(Assertions):
                 heappush(dues, (due, id))
         self._now = until
 
+    def _report(self, last: int) -> bool:
+        """Let come in what is reported next; False: it is something else's turn."""
+        at, _, event = self._reports[0]
+        if at > last or (self._dues and self._dues[0][0] < at):
+            return False
+        heappop(self._reports)
+        self._now = max(at, self._now)
+        self._record.hear(event)
+        self._react(event.customer, event)
+        return True
+
     def _react(
         self, id: str, stimulus: Event | Enroll | WakeUp, now: datetime | None = None
     ) -> Reaction:
@@ -387,10 +420,16 @@ class Simulator(Assertions):
         return reaction
 
     def _answer(self, commands: Sequence[Command]) -> None:
-        """Let the results of calls come in at once, and what they lead to."""
-        called = [command for command in commands if isinstance(command, CallAction)]
-        for n, command in enumerate(called):  # it grows on the way
-            if n == _CALLS_AT_ONCE:
+        """Let what comes of commands come in, and what that leads to."""
+        decided = list(commands)
+        called = 0
+        for command in decided:  # it grows on the way
+            if isinstance(command, SendMessage):
+                decided += self._told(command)
+            if not isinstance(command, CallAction):
+                continue
+            called += 1
+            if called > _CALLS_AT_ONCE:
                 raise ValueError(
                     f"journey {command.journey!r} calls {command.action!r} again and "
                     "again at one instant, as a simulation takes no time for it; it "
@@ -398,8 +437,19 @@ class Simulator(Assertions):
                 )
             event = answer_to(command, self._calls, at=self.now, source=_SOURCE)
             if event is not None:
-                decided = self._decide(command.customer, event).commands
-                called += [c for c in decided if isinstance(c, CallAction)]
+                decided += self._decide(command.customer, event).commands
+
+    def _told(self, message: SendMessage) -> Iterator[Command]:
+        """What is reported on a message: at once, or when its time has come."""
+        if not self._fates:
+            return
+        for at, event in reports_on(message, self._fates, now=self._now):
+            if at > self._now:
+                self._reported += 1
+                heappush(self._reports, (at, self._reported, event))
+            else:
+                self._record.hear(event)
+                yield from self._decide(message.customer, event).commands
 
     def _decide(
         self, id: str, stimulus: Event | Enroll | WakeUp, now: datetime | None = None
@@ -454,6 +504,8 @@ def simulate(
     profiles: Profiles = (),
     channels: Channels | None = None,
     calls: Calls | None = None,
+    fates: Fates | None = None,
+    guards: Mapping[str, PluginGuard] | None = None,
     explain: bool = True,
 ) -> Simulator:
     """Run events through journeys and return what happened; print it for a timeline.
@@ -468,6 +520,8 @@ def simulate(
         profiles: Customers: attributes by id, or attributes with an `id` among them.
         channels: Installed channels, which know their addresses.
         calls: What actions come to, as for a `Simulator`.
+        fates: What becomes of messages, as for a `Simulator`.
+        guards: The guards of plugins, set up, by name; none of them if not given.
         explain: Whether the trace holds the values that conditions saw.
 
     Raises:
@@ -489,6 +543,8 @@ def simulate(
         profiles=profiles,
         channels=channels,
         calls=calls,
+        fates=fates,
+        guards=guards,
         explain=explain,
     )
     if first is not None:
@@ -517,10 +573,7 @@ def _rules(catalog: Catalog, channels: Channels) -> dict[str, ChannelRules]:
         for name in step.channels
     }
     carriers = {name: carrier(channels, name) for name in sorted(names)}
-    return {
-        name: ChannelRules(channel.address, channel.normalize)
-        for name, channel in carriers.items()
-    }
+    return {name: rules_of(channel) for name, channel in carriers.items()}
 
 
 def _known(profiles: Profiles, start: int) -> Iterator[tuple[str, Customer]]:

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from journeykit.carriers import set_up
+from journeykit.carriers import rules_of, set_up
 from journeykit.channels import ANY, Action, Channel
+from journeykit.content.library import Library
 from journeykit.engine.catalog import Catalog, State
-from journeykit.engine.guards import ChannelRules
 from journeykit.errors import (
     DefinitionError,
     InputError,
@@ -30,6 +30,8 @@ from journeykit.errors import (
     Source,
     UnknownChannel,
 )
+from journeykit.guarding import Guard
+from journeykit.links import LinkSettings, settings_of
 from journeykit.model.check import Issue, Schemas, check
 from journeykit.model.definition import placed
 from journeykit.model.issues import by_weight, issue
@@ -39,6 +41,7 @@ from journeykit.model.policies import Policies
 from journeykit.model.steps import Call, Send
 from journeykit.plugins import Registry
 from journeykit.workspace.reading import SETTINGS, Reading, line_of, meant
+from journeykit.workspace.templates import TemplateCheck
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +62,10 @@ class Workspace:
         states: Journeys that are not simply live.
         schemas: What events and profiles hold.
         loggable: Fields whose values the decision log may hold.
+        content: How templates are read: `engine`, `locale`.
+        links: The links in messages, and the pages behind them.
+        seeds: Addresses that test traffic really goes to, by channel.
+        guarded_by: The guards of plugins that are asked, by name.
     """
 
     path: Path
@@ -73,6 +80,11 @@ class Workspace:
     states: Mapping[str, State] = field(default_factory=dict)
     schemas: Schemas = field(default_factory=Schemas)
     loggable: frozenset[str] = frozenset()
+    content: Mapping[str, str] = field(default_factory=dict)
+    links: LinkSettings = field(default_factory=LinkSettings)
+    seeds: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    guarded_by: Sequence[str] = ()
+    _library: Library = field(default_factory=Library, repr=False)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -99,6 +111,7 @@ class Workspace:
     def _read(cls, folder: Path) -> Self:
         reading = Reading(folder)
         settings = reading.settings()
+        library = reading.templates(settings)
         no_rules = placed(Policies(), Source(str(folder / "policies.yaml"), 1))
         loaded = cls(
             path=folder,
@@ -107,16 +120,25 @@ class Workspace:
             policies=reading.one("policies", Policies, no_rules),
             touchpoints=reading.several("touchpoints", Touchpoint),
             objectives=reading.several("objectives", Objective),
-            templates=reading.templates(),
+            templates=library.names,
             providers=settings.channels,
             settings=settings.settings,
             states=settings.states,
             schemas=reading.schemas(),
             loggable=frozenset(settings.loggable),
+            content=settings.content,
+            links=settings_of(settings.links),
+            seeds=settings.seeds,
+            guarded_by=tuple(settings.guards),
+            _library=library,
         )
         if reading.problems:
             raise _refusal(folder, reading.problems)
         return loaded
+
+    def library(self) -> Library:
+        """Return the templates; without any if there is no folder `templates/`."""
+        return self._library
 
     def journey(self, id: str) -> Journey:
         """The journey of this id.
@@ -135,19 +157,37 @@ class Workspace:
     def check(self, registry: Registry | None = None) -> list[Issue]:
         """List what is wrong; without a registry nobody knows what is installed."""
         issues: list[Issue] = []
+        said: set[tuple[str, str]] = set()
         carried: set[str] | None = None
         if registry is not None:
             carriers, issues = self._carriers(registry)
             carried = {*carriers, *(name for name, _ in registry.channels)} - {ANY}
             issues += self._actions(registry)[1]
+            issues += self._guards(registry)[1]
+            templates = TemplateCheck(
+                self.path,
+                self._library,
+                registry.engines,
+                has_links=self.links.links(self.name) is not None,
+            )
+            found = templates.issues(self.journeys, carriers)
+            issues += found
+            issues += [each for each in self._tried(registry) if each not in found]
+            said = {
+                (each.journey, each.step) for each in found if each.level == "error"
+            }
         if not (self.path / "journeys").is_dir():
             place = Source(str(self.path / SETTINGS), 1)
             problem = (
                 "there is no folder journeys/, so nobody enters anything; make one"
             )
             issues.append(Issue("warning", problem, place))
-        issues += _without_template(self.journeys, self.templates)
-        found = check(
+        issues += (
+            each
+            for each in _without_template(self.journeys, self.templates)
+            if (each.journey, each.step) not in said
+        )
+        issues += check(
             self.journeys,
             channels=carried,
             actions=None if registry is None else registry.actions,
@@ -156,7 +196,16 @@ class Workspace:
             objectives=self.objectives,
             schemas=self.schemas,
         )
-        return sorted([*issues, *found], key=by_weight)
+        return sorted(issues, key=by_weight)
+
+    def _tried(self, registry: Registry) -> list[Issue]:
+        """Compose each message once, and say what comes of it."""
+        if not self._library.files:
+            return []
+        # Imported here: it loads all media, which nobody else needs of a workspace.
+        from journeykit.workspace.trials import Trials
+
+        return [*Trials(self, registry).issues()]
 
     def channels(self, registry: Registry) -> dict[str, Channel]:
         """Say who carries each channel that a journey names, with its settings.
@@ -202,21 +251,49 @@ class Workspace:
             raise _refusal(self.path, issues)
         return actions
 
+    def guards(self, registry: Registry) -> dict[str, Guard]:
+        """Return the guards that the workspace names, with their settings.
+
+        Raises:
+            InvalidJourney: One is not installed, or set up wrongly.
+        """
+        guards, issues = self._guards(registry)
+        if issues:
+            raise _refusal(self.path, issues)
+        return guards
+
+    def facts(
+        self, channels: Mapping[str, Channel], library: Library | None = None
+    ) -> dict[str, Mapping[str, object]]:
+        """Return what channels say about the templates, for their own rules.
+
+        Args:
+            channels: Who carries the channels.
+            library: The templates; None: they are read.
+        """
+        known = self.library() if library is None else library
+        return {
+            name: facts
+            for name, channel in sorted(channels.items())
+            if channel.medium
+            and (facts := channel.facts(known.documents(channel.medium)))
+        }
+
     def catalog(self, registry: Registry, *, revision: int = 1) -> Catalog:
         """Compile everything that decides.
 
         Raises:
             InvalidJourney: Somebody is missing to carry a channel.
         """
+        carriers = self.channels(registry)
         return Catalog.compile(
             self.journeys,
             policies=self.policies,
-            channels={
-                name: ChannelRules(channel.address, channel.normalize)
-                for name, channel in self.channels(registry).items()
-            },
+            channels={name: rules_of(channel) for name, channel in carriers.items()},
             states=self.states,
             revision=revision,
+            guards=self.guards(registry),
+            facts=self.facts(carriers),
         )
 
     def _carriers(self, registry: Registry) -> tuple[dict[str, Channel], list[Issue]]:
@@ -236,11 +313,17 @@ class Workspace:
                 problems.append(f'channels: {error}; write {name} = "…"')
             except InputError as error:
                 problems.append(f"settings.{error}")
-        known = {*(provider for _, provider in registry.channels), *registry.actions}
+        known = {*(provider for _, provider in registry.channels)}
+        known |= {*registry.actions, *registry.guards}
         problems += [
-            f"settings.{name}: there is no such provider or action; "
+            f"settings.{name}: there is no such provider, action or guard; "
             f"{meant(name, known)}"
             for name in sorted(self.settings.keys() - known)
+        ]
+        there = {*carriers, *(name for name, _ in registry.channels)} - {ANY}
+        problems += [
+            f"seeds.{name}: nobody carries channel {name!r}; {meant(name, there)}"
+            for name in sorted(self.seeds.keys() - there)
         ]
         return carriers, self._in_settings(problems)
 
@@ -258,6 +341,24 @@ class Workspace:
                 if name in wanted:
                     problems.append(f"settings.{error}")
         return actions, self._in_settings(problems)
+
+    def _guards(self, registry: Registry) -> tuple[dict[str, Guard], list[Issue]]:
+        """Set up the guards, and find what is wrong with journeykit.toml about it."""
+        guards: dict[str, Guard] = {}
+        problems: list[str] = []
+        for name in self.guarded_by:
+            guard = registry.guards.get(name)
+            if guard is None:
+                problems.append(
+                    f"guards: there is no guard {name!r}; "
+                    f"{meant(name, registry.guards)}"
+                )
+                continue
+            try:
+                guards[name] = guard.configured(self.settings.get(name, {}))
+            except InputError as error:
+                problems.append(f"settings.{error}")
+        return guards, self._in_settings(problems)
 
     def _in_settings(self, problems: Sequence[str]) -> list[Issue]:
         """Say in which line of journeykit.toml each problem is."""

@@ -19,6 +19,8 @@ _HOOKS = {
     "journeykit_after_delivery",
     "journeykit_after_reaction",
     "journeykit_channels",
+    "journeykit_guards",
+    "journeykit_template_engines",
 }
 _ONLY_SERVED = "metrics"  # for Prometheus, which can't ask a function for numbers
 
@@ -35,6 +37,7 @@ def manifest_of(workspace: Workspace, registry: Registry) -> Manifest:
     """
     carriers = {**dict(_others(workspace, registry)), **workspace.channels(registry)}
     actions = workspace.actions(registry)
+    guards = workspace.guards(registry)
     known = {name: who.provider or who.name for name, who in sorted(carriers.items())}
     return Manifest(
         workspace=workspace.name,
@@ -55,9 +58,12 @@ def manifest_of(workspace: Workspace, registry: Registry) -> Manifest:
         settings={
             name: settings
             for name, settings in sorted(workspace.settings.items())
-            if name in {*known.values(), *actions}
+            if name in {*known.values(), *actions, *guards}
         },
         loggable=tuple(sorted(workspace.loggable)),
+        guards=tuple(sorted(guards)),
+        links=workspace.links,
+        seeds={name: tuple(known) for name, known in sorted(workspace.seeds.items())},
     )
 
 

@@ -19,8 +19,10 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel
 
+from journeykit.content.library import Library
 from journeykit.engine.catalog import State
-from journeykit.errors import DefinitionError, InvalidJourney, Problem
+from journeykit.errors import DefinitionError, InputError, InvalidJourney, Problem
+from journeykit.links import settings_of
 from journeykit.model.check import Schemas, doubled
 from journeykit.model.documents import from_json, from_yaml
 from journeykit.model.journey import Journey
@@ -48,6 +50,10 @@ class Settings:
         states: Journeys that are not simply live: `cart = "paused"`.
         loggable: Fields whose values the decision log may hold: `event.total`; those of
             all others are logged as known or missing only.
+        content: How templates are read: `engine`, `locale`.
+        links: The links in messages, and the pages behind them.
+        seeds: Addresses that test traffic really goes to, by channel.
+        guards: The guards of plugins that are asked, by name.
     """
 
     name: str = ""
@@ -56,6 +62,17 @@ class Settings:
     settings: dict[str, dict[str, object]] = field(default_factory=dict)
     states: dict[str, State] = field(default_factory=dict)
     loggable: list[str] = field(default_factory=list)
+    content: dict[str, str] = field(default_factory=dict)
+    links: dict[str, object] = field(default_factory=dict)
+    seeds: dict[str, list[str]] = field(default_factory=dict)
+    guards: list[str] = field(default_factory=list)
+
+
+# The keys of [content], and what each may be.
+_CONTENT: Mapping[str, str] = {
+    "engine": r"[\w-]{1,64}",
+    "locale": r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*",
+}
 
 
 class Reading:
@@ -170,13 +187,13 @@ class Reading:
             profile = None
         return Schemas(dict(events), profile)  # type: ignore[arg-type]
 
-    def templates(self) -> frozenset[str]:
-        """List the names in `templates/`, without the endings."""
-        folder = self.folder / "templates"
-        return frozenset(
-            path.relative_to(folder).with_suffix("").as_posix()
-            for path in folder.rglob("*")
-            if path.is_file() and not path.name.startswith(".")
+    def templates(self, settings: Settings) -> Library:
+        """Read what lies in `templates/`."""
+        return Library.read(
+            self.folder / "templates",
+            engine=settings.content.get("engine", "jinja"),
+            locale=settings.content.get("locale", "en"),
+            problems=self.problems,
         )
 
     def _wrong(self, path: Path, message: str, line: int = 0) -> None:
@@ -259,14 +276,31 @@ def _setting_problem(key: str, value: object) -> str:
         texts = isinstance(value, list) and all(isinstance(v, str) for v in value)
         example = '["event.total", "profile.plan"]'
         return "" if texts else f"{key}: is a list of fields: {example}"
+    if key == "guards":
+        texts = isinstance(value, list) and all(isinstance(v, str) for v in value)
+        return "" if texts else f'{key}: is a list of names: ["sunset"]'
     if not isinstance(value, dict):
         return f"{key}: is a table; write [{key}]"
+    if key == "links":
+        try:
+            settings_of(value)
+        except InputError as error:
+            return str(error)
+        return ""
     for name, part in value.items():
         if key == "settings":
             if not isinstance(part, dict):
                 return f"settings.{name}: is a table; write [settings.{name}]"
+        elif key == "seeds":
+            texts = isinstance(part, list) and all(isinstance(v, str) for v in part)
+            if not texts or not all(part):
+                return f'seeds.{name}: is a list of addresses: ["me@example.com"]'
         elif not isinstance(part, str):
             return f"{key}.{name}: is text, not {part!r}"
+        elif key == "content" and name not in _CONTENT:
+            return f"content.{name}: is not a key; {meant(name, _CONTENT)}"
+        elif key == "content" and not re.fullmatch(_CONTENT[name], part):
+            return f"content.{name}: {part!r} is no {name}"
         elif key == "states" and part not in get_args(State):
             return (
                 f"states.{name}: {part!r} is no state; {meant(part, get_args(State))}"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
-from typing import Annotated, Self
-
-from pydantic import BaseModel, Field
+from typing import TYPE_CHECKING, Self
 
 from journeykit import (
     Action,
@@ -19,31 +17,10 @@ from journeykit import (
 )
 from journeykit_vouchers.codes import draw, expiry, midnight
 
+if TYPE_CHECKING:  # it is loaded when there are settings to read
+    from journeykit_vouchers.settings import VoucherSettings
+
 _NO_SECRET = Secret("not a secret at all")
-
-
-class Campaign(BaseModel, extra="forbid", frozen=True):
-    """What the vouchers of one campaign have in common.
-
-    Attributes:
-        prefix: What their codes start with.
-        valid_days: For so many whole days, in UTC, after the one on which it is drawn.
-    """
-
-    prefix: Annotated[str, Field(pattern=r"^[A-Z0-9]{1,12}$")]
-    valid_days: Annotated[int, Field(ge=1, le=3650)] = 30
-
-
-class VoucherSettings(BaseModel, extra="forbid", frozen=True):
-    """What an operator sets in journeykit.toml.
-
-    Attributes:
-        campaigns: By the name that journeys use.
-        secret: Whoever has it can draw and verify codes.
-    """
-
-    campaigns: Mapping[str, Campaign]
-    secret: Secret = Secret("$VOUCHER_SECRET")
 
 
 class VoucherAction(Action):
@@ -55,7 +32,7 @@ class VoucherAction(Action):
 
     name = "voucher"
     batch_size = 100
-    Settings = VoucherSettings
+    Settings = "journeykit_vouchers.settings:VoucherSettings"
     settings: VoucherSettings
 
     def mock(self) -> Self:

@@ -4,12 +4,11 @@ from collections.abc import Iterable
 
 from journeykit.channels import Channel
 from journeykit.hookspecs import hookimpl
-from journeykit_webhook.channel import WebhookChannel, WebhookSettings
+from journeykit_webhook.channel import WebhookChannel
 from journeykit_webhook.signature import WrongSignature, new_secret, signed, verify
 
 __all__ = [
     "WebhookChannel",
-    "WebhookSettings",
     "WrongSignature",
     "new_secret",
     "signed",

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from datetime import UTC
-from pathlib import Path
 from threading import Lock
-from typing import Any, Literal, Self
-
-from pydantic import BaseModel, Field, field_validator
+from typing import TYPE_CHECKING, Self
 
 from journeykit.channels import (
     ANY,
@@ -25,96 +21,22 @@ from journeykit.channels import (
     Report,
 )
 from journeykit.credentials import Secret
-from journeykit.errors import InputError
+from journeykit.errors import ForgedCallback, InputError
 from journeykit.network import Network
 from journeykit.transport import MockTransport, Transport, receipt_of
-from journeykit_webhook.reports import report_of
+from journeykit_webhook.headers import check_value
 from journeykit_webhook.signature import (
     WrongSignature,
-    key_of,
     new_secret,
     signed,
     verify,
 )
 
+if TYPE_CHECKING:  # deciding needs no settings, and no pydantic
+    from journeykit_webhook.settings import WebhookSettings
+
 BODY_LIMIT = 256 * 1024
 """The largest body in bytes; variables have 8 KB, so a larger one is a mistake."""
-
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_HEADER_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
-_OURS = re.compile(
-    "webhook-.*|content-.*|host|idempotency-key|connection|transfer-encoding",
-    re.IGNORECASE,
-)
-
-
-class WebhookSettings(BaseModel, extra="forbid", frozen=True, defer_build=True):
-    """What an operator sets; texts of the kind `$NAME` are read from the environment.
-
-    Attributes:
-        url: Where messages are posted.
-        secret: What signs them: `whsec_` and base64.
-        previous_secret: What signs them too, until every receiver has the new one.
-        headers: More headers, such as `Authorization`.
-        address_attribute: The profile attribute with the address; None: the address is
-            the customer's id.
-        timeout: The most seconds that one message takes.
-        rate: The most messages in a second; None: as many as come.
-        idempotent: Whether the receiver drops what it has had, by `webhook-id`.
-        on_uncertain: If it doesn't: `hold` what may have arrived, or `resend` it.
-        allow: Hosts and networks that may be called; empty: all public addresses.
-        allow_http: Whether `http://` will do.
-        proxy: `http://proxy:3128`, or `environment` for HTTPS_PROXY and NO_PROXY.
-        ca_file: The certificates to trust; None: the system's.
-    """
-
-    allow_http: bool = False
-    url: Secret
-    secret: Secret = Secret("$JOURNEYKIT_WEBHOOK_SECRET")
-    previous_secret: Secret | None = None
-    headers: Mapping[str, Secret] = Field(default_factory=dict)
-    address_attribute: str | None = Field(default=None, min_length=1)
-    timeout: float = Field(default=15, gt=0, le=300)
-    rate: float | None = Field(default=None, gt=0)
-    idempotent: bool = True
-    on_uncertain: Literal["hold", "resend"] = "hold"
-    allow: tuple[str, ...] = ()
-    proxy: Secret | None = None
-    ca_file: Path | None = None
-
-    @field_validator("url")
-    @classmethod
-    def _check_url(cls, url: Secret, info: Any) -> Secret:
-        def check(text: str) -> None:
-            schemes = (
-                ("https://", "http://") if info.data.get("allow_http") else "https://"
-            )
-            if not text.startswith(schemes):
-                raise ValueError("write https://… (or set allow_http)")
-
-        return _checked(url, check)
-
-    @field_validator("secret", "previous_secret")
-    @classmethod
-    def _check_secret(cls, secret: Secret | None) -> Secret | None:
-        return secret and _checked(secret, key_of)
-
-    @field_validator("headers")
-    @classmethod
-    def _check_headers(cls, headers: Mapping[str, Secret]) -> Mapping[str, Secret]:
-        for name, value in headers.items():
-            if not _HEADER_NAME.fullmatch(name):
-                raise ValueError(f"{name!r} can't be a header's name")
-            if _OURS.fullmatch(name):
-                raise ValueError(f"{name!r} is set by the channel itself")
-            _checked(value, _check_header)
-        return headers
-
-    @field_validator("allow")
-    @classmethod
-    def _check_allow(cls, allow: tuple[str, ...]) -> tuple[str, ...]:
-        Network(allow)
-        return allow
 
 
 class WebhookChannel(Channel):
@@ -122,7 +44,7 @@ class WebhookChannel(Channel):
 
     name = ANY
     provider = "webhook"
-    Settings = WebhookSettings
+    Settings = "journeykit_webhook.settings:WebhookSettings"
     settings: WebhookSettings
 
     def __init__(self, transport: Transport | None = None) -> None:
@@ -144,6 +66,8 @@ class WebhookChannel(Channel):
 
     def mock(self) -> Channel:
         """Return one that makes and signs everything, needs no secret and posts nothing."""
+        from journeykit_webhook.settings import WebhookSettings
+
         mock = copy(self)
         mock.provider = f"{self.provider} (mock)"
         mock.settings = WebhookSettings(
@@ -164,9 +88,11 @@ class WebhookChannel(Channel):
         """Return what the receiver says of a message, signed as what it was sent was.
 
         Raises:
-            InputError: It is signed by somebody else or too long ago, or is no report; or
-                the environment lacks what the settings name.
+            ForgedCallback: It is signed by somebody else, or too long ago.
+            InputError: It is no report; or the environment lacks what the settings name.
         """
+        from journeykit_webhook.reports import report_of  # with pydantic
+
         return [report_of(self._verified(callback), callback.body)]
 
     def _verified(self, callback: Callback) -> str:
@@ -188,7 +114,7 @@ class WebhookChannel(Channel):
                 raise InputError(
                     str(err), place=f"{self.provider}: environment"
                 ) from err
-        raise InputError(reason, place=f"{self.provider}: callback")
+        raise ForgedCallback(reason, place=f"{self.provider}: callback")
 
     def _sent(self, message: Message) -> Receipt:
         try:
@@ -211,7 +137,7 @@ class WebhookChannel(Channel):
         headers = {name: text.reveal() for name, text in settings.headers.items()}
         try:
             for value in headers.values():
-                _check_header(value)
+                check_value(value)
             ours = signed(
                 message.delivery_id,
                 body,
@@ -266,18 +192,3 @@ def body_of(message: Message) -> bytes:
         allow_nan=False,
         default=str,
     ).encode()
-
-
-def _checked(secret: Secret, check: Callable[[str], object]) -> Secret:
-    """Check a text now if it is known; the environment may have it only where it runs."""
-    try:
-        text = secret.reveal()
-    except InputError:
-        return secret
-    check(text)
-    return secret
-
-
-def _check_header(value: str) -> None:
-    if not _HEADER_VALUE.fullmatch(value):
-        raise ValueError("a header's value is printable ASCII, in one line")

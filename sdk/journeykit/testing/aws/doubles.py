@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from journeykit.channels import (
     Action,
@@ -18,6 +19,7 @@ from journeykit.channels import (
     Report,
     Sent,
 )
+from journeykit.engine.asked import Asked, Refused
 from journeykit.hookspecs import hookimpl
 
 PROVIDER = "emulated"
@@ -59,6 +61,7 @@ class Kept(Channel):
     def __init__(self, name: str, carrier: Channel, messages: list[Message]) -> None:
         """Stand for a carrier, under the name by which journeys know the channel."""
         self.name = name
+        self.medium = carrier.medium
         self.capabilities = carrier.capabilities
         self._carrier = carrier
         self._messages = messages
@@ -70,6 +73,22 @@ class Kept(Channel):
     def normalize(self, address: str) -> str:
         """Return what the carrier would."""
         return self._carrier.normalize(address)
+
+    def facts(self, templates: Mapping[str, Mapping[str, object]]) -> Mapping[str, Any]:
+        """Return what the carrier would."""
+        return self._carrier.facts(templates)
+
+    def rule(self, asked: Asked) -> Refused | None:
+        """Return what the carrier would."""
+        return self._carrier.rule(asked)
+
+    def render(self, message: Message) -> Message:
+        """Return what the carrier would."""
+        return self._carrier.render(message)
+
+    def handshake(self, callback: Callback) -> str | None:
+        """Return what the carrier would."""
+        return self._carrier.handshake(callback)
 
     def send(self, messages: Sequence[Message]) -> Sequence[Receipt]:
         """Keep them."""
@@ -89,6 +108,7 @@ class Named(Channel):
     def __init__(self, name: str, channel: Channel) -> None:
         """Stand for a channel, whatever it is called itself."""
         self.name = name
+        self.medium = channel.medium
         self.capabilities = channel.capabilities
         self._channel = channel
 
@@ -100,8 +120,25 @@ class Named(Channel):
         """Ask the channel."""
         return self._channel.normalize(address)
 
+    def facts(self, templates: Mapping[str, Mapping[str, object]]) -> Mapping[str, Any]:
+        """Return what the channel would."""
+        return self._channel.facts(templates)
+
+    def rule(self, asked: Asked) -> Refused | None:
+        """Return what the channel would."""
+        return self._channel.rule(asked)
+
+    def render(self, message: Message) -> Message:
+        """Return what the channel would."""
+        return self._channel.render(message)
+
+    def handshake(self, callback: Callback) -> str | None:
+        """Return what the channel would."""
+        return self._channel.handshake(callback)
+
     def send(self, messages: Sequence[Message]) -> Sequence[Receipt]:
         """Hand them to the channel."""
+        self._channel.board = self.board
         return self._channel.send(messages)
 
     def feedback(self, callback: Callback) -> Sequence[Report]:

@@ -88,11 +88,13 @@ class Response(NamedTuple):
 
     Attributes:
         status: 200 and so on.
-        body: What was in it, read as JSON if it is that.
+        body: What was in it, read as JSON if it is that; bytes if it is no text.
+        headers: By their names, as they were written.
     """
 
     status: int
     body: Any
+    headers: Mapping[str, str] = {}
 
 
 class AwsEmulator(AbstractContextManager["AwsEmulator"]):
@@ -153,6 +155,7 @@ class AwsEmulator(AbstractContextManager["AwsEmulator"]):
         self._salt = salt
         self._disorder = disorder
         self._account = Account(REGION, start=to_ms(instant(start)))
+        self._carried: Mapping[str, Channel] = {}
         self._deployed: Deployed
         self._expired = self._ticked = self._events = 0
         self._decisions: dict[str, bytes] = {}
@@ -166,10 +169,12 @@ class AwsEmulator(AbstractContextManager["AwsEmulator"]):
 
         Raises:
             InputError: There are no templates, or the emulator can't read them.
-            InvalidJourney: Nobody carries a channel, or does an action.
+            DefinitionError: Nobody carries a channel, or several do and the workspace
+                names none; or nobody does an action.
         """
         registry = Registry.from_plugins(plugin_manager())
         channels, actions = self._carriers(registry), self._doers(registry)
+        self._carried = {channel.name: channel for channel in channels}
         with ExitStack() as stack:
             stack.enter_context(loggers_restored())
             bundle = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -266,6 +271,8 @@ class AwsEmulator(AbstractContextManager["AwsEmulator"]):
             channels={channel.name: PROVIDER for channel in channels},
             actions=tuple(sorted(names | _built_in(registry, "action"))),
             loggable=tuple(sorted(self._workspace.loggable)),
+            links=self._workspace.links,
+            seeds={name: tuple(to) for name, to in self._workspace.seeds.items()},
         )
 
     # --- what comes in ---------------------------------------------------------------
@@ -285,8 +292,15 @@ class AwsEmulator(AbstractContextManager["AwsEmulator"]):
         Raises:
             JourneyKitError: The function refuses.
         """
-        draft = draft_of(workspace or self._workspace)
-        request = {"draft": msgspec.to_builtins(draft._asdict()), **asked}
+        of = workspace or self._workspace
+        library = of.library()
+        draft = draft_of(of, self._carried, library)
+        templates = library.to_bytes() if draft.content else b""
+        request = {
+            "draft": msgspec.to_builtins(draft._asdict()),
+            "templates": msgspec.to_builtins(templates),
+            **asked,
+        }
         found: dict[str, Any] = self.ask({"publish": request})["publish"]
         return found
 
@@ -456,12 +470,14 @@ class AwsEmulator(AbstractContextManager["AwsEmulator"]):
             self._api_event(method, path, _bytes(body), headers or {})
         )
         self.settle()
-        text = answer.get("body") or ""
+        told: Any = answer.get("body") or ""
         if answer.get("isBase64Encoded"):
-            text = base64.b64decode(text).decode()
+            told = base64.b64decode(told)
+            with suppress(UnicodeDecodeError):
+                told = told.decode()
         with suppress(ValueError):
-            return Response(answer["statusCode"], json.loads(text))
-        return Response(answer["statusCode"], text)
+            told = json.loads(told)
+        return Response(answer["statusCode"], told, _headers_of(answer))
 
     def post(
         self, path: str, body: Any, *, headers: Mapping[str, str] | None = None
@@ -687,6 +703,13 @@ class AwsEmulator(AbstractContextManager["AwsEmulator"]):
             "body": base64.b64encode(body).decode(),
             "isBase64Encoded": True,
         }
+
+
+def _headers_of(answer: Mapping[str, Any]) -> Mapping[str, str]:
+    """The headers of an answer, where one may stand alone or among several of its name."""
+    several = answer.get("multiValueHeaders") or {}
+    joined = {name: ", ".join(texts) for name, texts in several.items()}
+    return {**(answer.get("headers") or {}), **joined}
 
 
 def _channels_of(journeys: Iterable[Journey]) -> set[str]:

@@ -15,6 +15,11 @@ from journeykit.testing.store_contract.exact import (
     ClaimsContract as ClaimsContract,
     SlotsContract as SlotsContract,
 )
+from journeykit.testing.store_contract.messages import (
+    ContentsContract as ContentsContract,
+    NoticesContract as NoticesContract,
+    ReferencesContract as ReferencesContract,
+)
 from journeykit.testing.store_contract.outbox import (
     DeliveriesContract as DeliveriesContract,
     InboxContract as InboxContract,

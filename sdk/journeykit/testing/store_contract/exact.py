@@ -29,6 +29,29 @@ class ClaimsContract(Contract):
         assert store.claim("k", "c2", 1, at=NOW) == 3, "also when the limit was lowered"
         assert store.claim("k", "c3", 4, at=NOW) == 4, "and others when it was raised"
 
+    def test_a_place_that_was_given_back_goes_to_the_next(self, store: Claims) -> None:
+        store.claim("k", "a", 1, at=NOW)
+
+        store.release("k", "a", since=NOW)
+
+        assert store.claim("k", "b", 1, at=NOW) == 1
+        assert store.claim("k", "a", 1, at=NOW) == 0
+
+    def test_nobody_gives_back_what_is_not_theirs(self, store: Claims) -> None:
+        store.claim("k", "a", 1, at=NOW)
+        store.claim("two", "a", 2, at=NOW)
+        store.claim("two", "b", 2, at=NOW)
+
+        store.release("k", "b", since=NOW)
+        store.release("k", "a", since=NOW + 1)
+        store.release("two", "a", since=NOW)
+        store.release("nobody's", "a", since=NOW)
+
+        assert store.claim("k", "b", 1, at=NOW) == 0, (
+            "claimed before for something else"
+        )
+        assert store.claim("two", "c", 2, at=NOW) == 0, "one of two stays"
+
     @pytest.mark.parametrize("key", ODD_IDS, ids=ascii)
     def test_keys_have_nothing_to_do_with_each_other(
         self, store: Claims, key: str

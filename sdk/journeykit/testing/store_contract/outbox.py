@@ -11,7 +11,16 @@ from msgspec.structs import replace
 
 from journeykit.engine.commands import Command, PublishEvent
 from journeykit.engine.stimuli import WakeUp
-from journeykit.ports import Deliveries, Delivery, Inbox, Outbox, Outcome, Settled, Task
+from journeykit.ports import (
+    UNCOUNTED,
+    Deliveries,
+    Delivery,
+    Inbox,
+    Outbox,
+    Outcome,
+    Settled,
+    Task,
+)
 from journeykit.testing.store_contract.contract import Contract
 from journeykit.testing.store_contract.samples import (
     DAY,
@@ -238,7 +247,12 @@ class DeliveriesContract(Contract):
     ) -> None:
         message = make_message("ab12" * 6, test=True, enrollment="cd34" * 6)
         self.settled(
-            store, message, "failed", reason="no such\nnumber", provider_id="p 1"
+            store,
+            message,
+            "failed",
+            reason="no such\nnumber",
+            provider_id="p 1",
+            address="ef56" * 6,
         )
 
         assert store.find(["ab12" * 6, "AB12" * 6, "x"]) == {
@@ -256,6 +270,7 @@ class DeliveriesContract(Contract):
                 reason="no such\nnumber",
                 provider_id="p 1",
                 test=True,
+                address="ef56" * 6,
             )
         }
 
@@ -322,6 +337,8 @@ class DeliveriesContract(Contract):
             self.settled(store, make_message(f"d{n}"), outcome)
         self.settled(store, make_call("c1", journey="vouchers"), "sent")
         self.settled(store, make_message("test", test=True), "failed")
+        for n, reason in enumerate(UNCOUNTED):
+            self.settled(store, make_message(f"u{n}"), "failed", reason=reason)
 
         assert store.tallies() == {"welcome": (2, 2), "vouchers": (1, 0)}
 

@@ -28,6 +28,13 @@ from journeykit.testing.store_contract.customers import (
     ScanContract,
 )
 from journeykit.testing.store_contract.exact import ClaimsContract, SlotsContract
+from journeykit.testing.store_contract.messages import (
+    ContentsContract,
+    NoticesContract,
+    ReferencesContract,
+    make_notice,
+    make_reference,
+)
 from journeykit.testing.store_contract.outbox import (
     DeliveriesContract,
     InboxContract,
@@ -62,6 +69,9 @@ class StoreContract(
     ClaimsContract,
     SlotsContract,
     CatalogsContract,
+    ContentsContract,
+    ReferencesContract,
+    NoticesContract,
     DeadLettersContract,
     JournalContract,
     JobsContract,
@@ -168,6 +178,16 @@ class StoreContract(
         assert store.bookmark("r") == "1"
         assert [lines for _, lines in store.journal(9)] == [b"1\n"]
 
+    def test_references_are_kept_with_the_settlement(self, store: Store) -> None:
+        decide(store, make_message("d1"))
+        (task,) = store.take(NOW, 1, lease_until=NOW + HOUR)
+        reference = make_reference("ada", delivery_id="d1")
+
+        store.settle([Settled(task.id, "sent", NOW)], references=[reference])
+
+        assert [*store.referred([reference.key])[reference.key]] == [reference]
+        assert store.find(["d1"])["d1"].outcome == "sent"
+
     def test_the_next_process_finds_everything(
         self, store: Store, tmp_path: Path
     ) -> None:
@@ -187,6 +207,9 @@ class StoreContract(
         store.claim("k", "ada", 1, at=NOW)
         store.reserve("sms", 1, interval_us=100, burst=1, now_us=1000)
         store.publish(make_catalog(1))
+        store.keep_content("a" * 64, b"templates")
+        store.refer([make_reference("ada")])
+        store.post([make_notice("n1")])
         store.bury([make_letter("poison")])
         job = store.save(Job(0, "resume", "welcome"))
 
@@ -206,6 +229,10 @@ class StoreContract(
         assert store.claim("k", "bob", 1, at=NOW) == 0
         assert store.reserve("sms", 1, interval_us=100, burst=1, now_us=1000) == 1100
         assert store.current() == make_catalog(1)
+        assert store.content("a" * 64) == b"templates"
+        (known,) = store.referred([make_reference("ada").key]).values()
+        assert [*known] == [make_reference("ada")]
+        assert [*store.notices("ada", limit=9)] == [make_notice("n1")]
         assert [letter.reason for letter in store.dead(0, 9)] == ["poison"]
         assert list(store.unfinished()) == [job]
         assert not store.commit([Change(ada, make_later(ada, next_due=None))])

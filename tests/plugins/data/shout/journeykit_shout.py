@@ -1,6 +1,7 @@
 """A plugin that implements every hook."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 import click
 
@@ -14,6 +15,8 @@ from journeykit.channels import (
     Receipt,
     Sent,
 )
+from journeykit.content.engine import LIMITS, Limits, Load, TemplateEngine
+from journeykit.guarding import Asked, Guard, Refused
 from journeykit.happened import Delivered, Reacted
 from journeykit.hookspecs import hookimpl
 
@@ -32,6 +35,32 @@ class Cheer(Action):
         return [Completed(call.call_id) for call in calls]
 
 
+class Whisper(Guard):
+    name = "whisper"
+
+    def ask(self, asked: Asked) -> Refused | None:
+        return None
+
+
+class Upper(TemplateEngine):
+    name = "upper"
+
+    def variables(self, source: str, *, load: Load) -> frozenset[str]:
+        return frozenset()
+
+    def render(
+        self,
+        source: str,
+        variables: Mapping[str, object],
+        *,
+        load: Load,
+        escape: bool,
+        at: datetime,
+        limits: Limits = LIMITS,
+    ) -> str:
+        return source.upper()
+
+
 @click.command()
 def hello() -> None:
     click.echo("HELLO")
@@ -45,6 +74,16 @@ def journeykit_channels() -> Iterable[Channel]:
 @hookimpl
 def journeykit_actions() -> Iterable[Action]:
     yield Cheer()
+
+
+@hookimpl
+def journeykit_guards() -> Iterable[Guard]:
+    yield Whisper()
+
+
+@hookimpl
+def journeykit_template_engines() -> Iterable[TemplateEngine]:
+    yield Upper()
 
 
 @hookimpl

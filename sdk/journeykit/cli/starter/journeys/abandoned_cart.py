@@ -25,7 +25,12 @@ abandoned_cart = Journey(
     objectives=["rescued-carts"],
     steps=[
         Wait(hours(4)),
-        Send("email", "cart-reminder", touchpoint="cart-reminder"),
+        Send(
+            "email",
+            "cart-reminder",
+            variables={"total": entry.total},
+            touchpoint="cart-reminder",
+        ),
         Wait(days(2)),
         Branch(
             [

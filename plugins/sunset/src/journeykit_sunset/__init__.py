@@ -1,0 +1,1 @@
+"""A guard: no marketing to whoever has shown no sign of life for months."""

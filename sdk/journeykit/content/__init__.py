@@ -1,0 +1,1 @@
+"""Content: templates in files, and what they come to for one message."""
