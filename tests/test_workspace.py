@@ -195,7 +195,10 @@ email = ["me@example.com"]
 
     shop = Workspace.load(write(FILES | {"journeykit.toml": settings}))
 
-    assert (shop.library().engine, shop.library().locale) == ("liquid", "de")
+    assert (shop.all_templates().engine, shop.all_templates().locale) == (
+        "liquid",
+        "de",
+    )
     assert shop.links == LinkSettings(
         url="https://post.example.com", secret="$LINK_SECRET", track=True
     )

@@ -148,10 +148,10 @@ def test_its_templates_are_those_that_its_journeys_send() -> None:
 def test_its_templates_make_messages(links: Links | None) -> None:
     journeykit("init", "shop")
     shop = Workspace.load("shop")
-    composer = Composer(shop.library, {"jinja": JinjaEngine()}, links)
+    composer = Composer(shop.all_templates, {"jinja": JinjaEngine()}, links)
     made: dict[str, Any] = {}
 
-    for name, variants in shop.library().templates().items():
+    for name, variants in shop.all_templates().templates().items():
         for medium in {variant.medium for variant in variants}:
             message = Message(
                 delivery_id="d" * 32,

@@ -197,7 +197,7 @@ def test_templates_are_published_with_the_journeys(published: Shop) -> None:
     assert words(result.stdout) == "published as catalog revision 2 templates changed"
     with published.embedded() as embedded:
         live = embedded.store.current()
-        library = embedded.workspace.library()
+        library = embedded.workspace.all_templates()
         assert live is not None
         assert live.content == library.id
         assert embedded.store.content(live.content) == library.to_bytes()

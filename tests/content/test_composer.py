@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.content.test_library import write
+from tests.content.test_templates import write
 
 from journeykit.builtin.jinja import JinjaEngine
 from journeykit.channels import Content, Message
 from journeykit.content.composer import Composer
 from journeykit.content.engine import LIMITS, Limits
-from journeykit.content.library import Library
+from journeykit.content.templates import Library
 from journeykit.credentials import Secret
 from journeykit.errors import ContentError
 from journeykit.links import Links

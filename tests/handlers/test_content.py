@@ -18,7 +18,7 @@ from tests.handlers.shop_plugin import Provider
 
 from journeykit import Journey, Send, on
 from journeykit.channels import Capabilities, Message, Notice, Sent
-from journeykit.content.library import Library, TemplateFile
+from journeykit.content.templates import Library, TemplateFile
 from journeykit.engine.ids import address_key, provider_key
 from journeykit.links import LinkSettings
 from journeykit.manifest import PluginEntry

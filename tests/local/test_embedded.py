@@ -39,7 +39,7 @@ from journeykit.channels import (
     RetryAfter,
     Sent,
 )
-from journeykit.content.library import Library
+from journeykit.content.templates import Library
 from journeykit.engine.calendar import to_ms
 from journeykit.errors import InvalidJourney, StaleCatalog, StoreBusy, StoreError
 from journeykit.local.embedded import Embedded

@@ -14,7 +14,7 @@ from tests.runtime.conftest import Provider, Shop
 from journeykit import Journey, Send, WaitFor, When, event, on
 from journeykit.channels import Channel, Content, Message, Sent
 from journeykit.content.composer import Composer
-from journeykit.content.library import Library, TemplateFile
+from journeykit.content.templates import Library, TemplateFile
 from journeykit.errors import ContentError, InputError, PluginError, StoreError
 from journeykit.model.events import Event
 from journeykit.ports import CatalogDocument

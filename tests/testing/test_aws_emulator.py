@@ -20,7 +20,7 @@ import pytest
 from journeykit import Call, Journey, Send, Wait, days, hours, minutes, on
 from journeykit.aws.templates import TEMPLATE, templates_folder
 from journeykit.channels import Message, Receipt
-from journeykit.content.library import Library
+from journeykit.content.templates import Library
 from journeykit.errors import InputError, JourneyKitError, UnknownChannel
 from journeykit.testing import AwsEmulator, Killed, RecordingChannel, make_event
 from journeykit.testing.aws import Request

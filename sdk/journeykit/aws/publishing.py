@@ -450,7 +450,7 @@ def _check(id: str, templates: bytes) -> None:
     Raises:
         InputError: They are not, or can't be read.
     """
-    from journeykit.content.library import Library
+    from journeykit.content.templates import Library
 
     if Library.from_bytes(templates).id != id:
         raise InputError("they are not those that the draft names", place="templates")

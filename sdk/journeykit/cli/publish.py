@@ -88,7 +88,7 @@ def command(
             click.echo(line)
         return
     if dry_run:
-        drafted = draft_of(loaded, loaded.channels(registry), loaded.library())
+        drafted = draft_of(loaded, loaded.channels(registry), loaded.all_templates())
         for line in _preview(drafted, database(workspace, data), expect):
             click.echo(line)
         return
@@ -205,7 +205,7 @@ def _published_in(
         StoreError: It refuses, or can't be asked; the message says why.
         InputError: There is no such stack.
     """
-    library = workspace.library()
+    library = workspace.all_templates()
     draft = draft_of(workspace, channels, library)
     asked = {
         "draft": draft._asdict(),

@@ -23,9 +23,9 @@ from zoneinfo import ZoneInfo
 
 from journeykit.channels import Content, Message
 from journeykit.content.engine import LIMITS, Limits, Load, TemplateEngine
-from journeykit.content.library import Library, TemplateFile, texts
 from journeykit.content.locales import direction, fallbacks, language
 from journeykit.content.meter import TOO_LONG
+from journeykit.content.templates import Library, TemplateFile, texts
 from journeykit.content.tracking import is_of, tracked_html, tracked_text
 from journeykit.errors import ContentError, Source
 from journeykit.links import Links
@@ -79,20 +79,20 @@ class Variant:
     """A template for a medium, in the locale that was found for somebody.
 
     Attributes:
-        library: Where it is from.
+        source: Where it is from.
         locale: The file's; empty: the one for everybody.
         written: The locale that the text is written in.
         parts: Its files by their ending.
     """
 
-    library: Library
+    source: Library
     locale: str
     written: str
     parts: Mapping[str, str]
 
     def load(self) -> Load:
         """Return what finds layouts and partials in this locale."""
-        return lambda name: self.library.files[self.partial(name)].body
+        return lambda name: self.source.files[self.partial(name)].body
 
     def partial(self, name: str) -> str:
         """Return the path of a layout or partial.
@@ -100,7 +100,7 @@ class Variant:
         Raises:
             LookupError: There is none.
         """
-        return self.library.partial(name, self.written)
+        return self.source.partial(name, self.written)
 
     def sources(self) -> Iterator[Rendered]:
         """Yield each text that an engine renders, those of layouts as well."""
@@ -111,11 +111,11 @@ class Variant:
                 for key, found in own.items():
                     taken.add(key)
                     yield from found
-            file = self.library.files[path]
+            file = self.source.files[path]
             if ending == "json":
                 yield from self.document_sources(path)
             for layer in self.layers(path) if ending != "json" else ():
-                file = self.library.files[layer]
+                file = self.source.files[layer]
                 engine = self.engine(layer)
                 yield Rendered(file.body, layer, file.line, engine, ending == "html")
 
@@ -168,10 +168,10 @@ class Variant:
 
     def engine(self, path: str) -> str:
         """Return the name of what renders a file."""
-        return str(self._file(path).settings.get("engine", self.library.engine))
+        return str(self._file(path).settings.get("engine", self.source.engine))
 
     def _file(self, path: str) -> TemplateFile:
-        return self.library.files[path]
+        return self.source.files[path]
 
 
 def variant(library: Library, name: str, medium: str, locale: str = "") -> Variant:
@@ -199,7 +199,7 @@ def placed(error: ContentError, of: Rendered, variant: Variant) -> ContentError:
         except LookupError:
             path = name
         else:
-            begins = variant.library.files[path].line
+            begins = variant.source.files[path].line
     return ContentError(error.message, source=place(path, begins + line - 1))
 
 
@@ -279,7 +279,7 @@ class _Job:
         written = variant.written
         self._variables: dict[str, object] = {
             **message.variables,
-            "brand": variant.library.brand,
+            "brand": variant.source.brand,
             "now": self._at,
             "locale": formats_of(message.locale, written),
             "direction": direction(written),
@@ -295,14 +295,14 @@ class _Job:
                 sources = self._variant.settings_sources(layer, {*settings})
                 for key, found in sources.items():
                     rendered = map(self._render, found)
-                    value = self._variant.library.files[layer].settings[key]
+                    value = self._variant.source.files[layer].settings[key]
                     settings[key] = _filled(value, rendered)
         return settings
 
     def part(self, ending: str, settings: Mapping[str, Any]) -> str:
         """Render one part, and the layouts around it."""
         path = self._variant.parts[ending]
-        files = self._variant.library.files
+        files = self._variant.source.files
         given: dict[str, object] = {"settings": settings}
         if ending == "json":
             sources = self._variant.document_sources(path)

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from journeykit.content.library import BRAND, ENDINGS, MAX_BYTES, TemplateFile
 from journeykit.content.locales import tag
+from journeykit.content.templates import BRAND, ENDINGS, MAX_BYTES, TemplateFile
 from journeykit.errors import InvalidJourney, Problem
 from journeykit.model.reading import Node, read_json, read_yaml
 

@@ -29,7 +29,7 @@ except ImportError:  # Windows: there two at once are the operator's own busines
 from journeykit.carriers import rules_of
 from journeykit.channels import Channel
 from journeykit.content.composer import Composer
-from journeykit.content.library import Library
+from journeykit.content.templates import Library
 from journeykit.engine.calendar import isoformat
 from journeykit.engine.commands import PublishEvent
 from journeykit.errors import (
@@ -334,7 +334,7 @@ class Embedded(AbstractContextManager["Embedded"]):
                 f"catalog revision {revision} is live, and not {expected}; "
                 "look at what has changed since, then publish again"
             )
-        library = self.workspace.library()
+        library = self.workspace.all_templates()
         draft = draft_of(self.workspace, self._carriers, library)
         published = next_catalog(current, draft, at=now, note=note)
         if current is not None and published.is_new and has_old_versions(current):
@@ -365,7 +365,7 @@ class Embedded(AbstractContextManager["Embedded"]):
     def differs(self) -> bool:
         """Whether the workspace differs from what is published."""
         current = self.store.current()
-        draft = draft_of(self.workspace, self._carriers, self.workspace.library())
+        draft = draft_of(self.workspace, self._carriers, self.workspace.all_templates())
         return current is None or next_catalog(current, draft, at=0).is_new
 
     def visit(self, reason: str, journey: str, *, now: int, people: bytes = b"") -> Job:

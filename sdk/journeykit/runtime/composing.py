@@ -18,7 +18,7 @@ from journeykit.ports import CatalogDocument, Contents
 
 if TYPE_CHECKING:  # loaded by whoever composes, and by nobody else
     from journeykit.content.composer import Composer
-    from journeykit.content.library import Library
+    from journeykit.content.templates import Library
 
 _KEPT = 4  # libraries
 
@@ -66,7 +66,7 @@ class PublishedTemplates:
             return self._known[id]
 
     def _looked_up(self, id: str) -> Library:
-        from journeykit.content.library import Library
+        from journeykit.content.templates import Library
 
         if not id:
             return Library({})

@@ -20,7 +20,7 @@ from typing import Self
 
 from journeykit.carriers import rules_of, set_up
 from journeykit.channels import ANY, Action, Channel
-from journeykit.content.library import Library
+from journeykit.content.templates import Library
 from journeykit.engine.catalog import Catalog, State
 from journeykit.errors import (
     DefinitionError,
@@ -136,7 +136,7 @@ class Workspace:
             raise _refusal(folder, reading.problems)
         return loaded
 
-    def library(self) -> Library:
+    def all_templates(self) -> Library:
         """Return the templates; without any if there is no folder `templates/`."""
         return self._library
 
@@ -269,9 +269,9 @@ class Workspace:
 
         Args:
             channels: Who carries the channels.
-            library: The templates; None: they are read.
+            library: The templates; None: those of the workspace.
         """
-        known = self.library() if library is None else library
+        known = self.all_templates() if library is None else library
         return {
             name: facts
             for name, channel in sorted(channels.items())

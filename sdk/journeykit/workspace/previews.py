@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from journeykit.carriers import set_up
 from journeykit.channels import Channel, Message
 from journeykit.content.composer import GLOBALS, Composer, placed, variant
-from journeykit.content.library import Library
 from journeykit.content.locales import direction, tag
+from journeykit.content.templates import Library
 from journeykit.credentials import Secret
 from journeykit.engine.conditions import Scope
 from journeykit.engine.values import Values
@@ -104,6 +104,7 @@ class Previews:
         given: Variables that go before those of examples.
         profile: Attributes of the customer; the variables of a step that need no more
             than these are computed.
+        source: The templates.
     """
 
     workspace: Workspace
@@ -111,13 +112,13 @@ class Previews:
     at: datetime
     given: Mapping[str, object] = field(default_factory=dict)
     profile: Mapping[str, object] = field(default_factory=dict)
-    library: Library = field(init=False)
+    source: Library = field(init=False)
     _carriers: dict[str, Channel] = field(init=False, default_factory=dict)
     _troubles: dict[str, str] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         """Read the templates, and find who carries what."""
-        self.library = self.workspace.library()
+        self.source = self.workspace.all_templates()
         for name, provider in self.workspace.providers.items():
             try:
                 channel = self.registry.channel(name, provider)
@@ -141,7 +142,7 @@ class Previews:
         Raises:
             InputError: There is no template of that name, or an example can't be read.
         """
-        known = self.library.templates()
+        known = self.source.templates()
         for name in templates or sorted(known):
             if name not in known:
                 raise InputError(
@@ -151,7 +152,7 @@ class Previews:
                 )
             there = {found.medium for found in known[name]}
             for medium in [each for each in MEDIA if each in there]:
-                for locale in locales or self.library.locales(name, medium):
+                for locale in locales or self.source.locales(name, medium):
                     yield self.one(name, medium, locale)
 
     def one(self, name: str, medium: str, locale: str) -> Preview:
@@ -162,7 +163,7 @@ class Previews:
             template=name,
             medium=medium,
             locale=locale,
-            direction=direction(locale or self.library.locale),
+            direction=direction(locale or self.source.locale),
             channel=channel,
             sent_by=sent.step,
         )
@@ -210,7 +211,7 @@ class Previews:
         if made is not None:
             # Not the workspace's secret: whoever gets to see a preview could use its links.
             made = replace(made, secret=Secret("preview" * 8), previous_secret=None)
-        return Composer(lambda: self.library, self.registry.engines, made)
+        return Composer(lambda: self.source, self.registry.engines, made)
 
     def message(
         self, name: str, locale: str, variables: Mapping[str, object], sent: Sent
@@ -230,7 +231,7 @@ class Previews:
             purpose=sent.purpose,
             topic=sent.topic,
             test=True,
-            locale=locale or self.library.locale,
+            locale=locale or self.source.locale,
             zone=zone if isinstance(zone, str) else "",
         )
 
@@ -262,7 +263,7 @@ class Previews:
             **(self._example(f"{name}.{tag(locale)}") if locale else {}),
             **self.given,
         }
-        chosen = variant(self.library, name, medium, locale)
+        chosen = variant(self.source, name, medium, locale)
         load = chosen.load()
         needed: set[str] = set()
         for source in chosen.sources():

@@ -19,7 +19,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel
 
-from journeykit.content.library import Library
+from journeykit.content.templates import Library
 from journeykit.engine.catalog import State
 from journeykit.errors import DefinitionError, InputError, InvalidJourney, Problem
 from journeykit.links import settings_of

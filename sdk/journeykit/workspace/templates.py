@@ -21,8 +21,8 @@ from journeykit.content.composer import (
     variant,
 )
 from journeykit.content.engine import TemplateEngine
-from journeykit.content.library import Library
 from journeykit.content.locales import fallbacks, language
+from journeykit.content.templates import Library
 from journeykit.errors import ContentError, PluginError, Source
 from journeykit.media.keywords import WORDS
 from journeykit.model.conditions import Expression, text_of

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from journeykit.content.composer import TEMPLATES, Variant, variant
-from journeykit.content.library import BRAND, variant_of
 from journeykit.content.locales import language, tag
+from journeykit.content.templates import BRAND, variant_of
 from journeykit.credentials import Secret
 from journeykit.errors import ContentError, InputError, PluginError, Source
 from journeykit.links import Links
@@ -62,7 +62,7 @@ class Trials:
         media = self._media()
         yield from self._names(media)
         yield from self._settings()
-        library = self._previews.library
+        library = self._previews.source
         for name, files in library.templates().items():
             for medium in sorted({each.medium for each in files} & media):
                 for locale in library.locales(name, medium):
@@ -79,7 +79,7 @@ class Trials:
     # --- names of files --------------------------------------------------------------
 
     def _names(self, media: set[str]) -> Iterator[Issue]:
-        for path in self._previews.library.files:
+        for path in self._previews.source.files:
             found = variant_of(path)
             if found is None or not found.medium:
                 continue
@@ -107,7 +107,7 @@ class Trials:
 
     def _settings(self) -> Iterator[Issue]:
         """Warn of keys that are spelled nearly as those that a medium reads."""
-        files = self._previews.library.files
+        files = self._previews.source.files
         used = "\n".join(self._text_of(path) for path in files)
         for path, file in files.items():
             medium = _medium(path)
@@ -124,7 +124,7 @@ class Trials:
 
     def _message(self, name: str, medium: str, locale: str) -> Iterator[Issue]:
         try:
-            chosen = variant(self._previews.library, name, medium, locale)
+            chosen = variant(self._previews.source, name, medium, locale)
             issue = self._tried(chosen, name, medium, locale)
             if issue is None:  # what stands behind `else` is seen only without these
                 again = self._tried(chosen, name, medium, locale, optional=False)
@@ -233,7 +233,7 @@ class Trials:
         lines = self._text_of(path).split("\n")
         text = lines[line - 1] if 0 < line <= len(lines) else ""
         for found in _BRAND.finditer(text):
-            brand: Any = self._previews.library.brand
+            brand: Any = self._previews.source.brand
             for key in found[1][1:].split("."):
                 if not isinstance(brand, Mapping):
                     break

@@ -293,7 +293,7 @@ class AwsEmulator(AbstractContextManager["AwsEmulator"]):
             JourneyKitError: The function refuses.
         """
         of = workspace or self._workspace
-        library = of.library()
+        library = of.all_templates()
         draft = draft_of(of, self._carried, library)
         templates = library.to_bytes() if draft.content else b""
         request = {

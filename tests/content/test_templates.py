@@ -10,7 +10,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from journeykit.content.library import Library, TemplateFile
+from journeykit.content.templates import Library, TemplateFile
 from journeykit.errors import ContentError, InputError, InvalidJourney
 
 LOCALES = ["", "en", "en-GB", "de", "de-CH", "pt", "pt-BR", "zh", "zh-Hant", "ar"]
