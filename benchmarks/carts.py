@@ -54,7 +54,7 @@ from journeykit import (
 from journeykit.channels import Capabilities, Channel, Message, Receipt, Sent
 from journeykit.local.embedded import Embedded, collect_less_often
 from journeykit.local.logs import log_files
-from journeykit.model.events import decode_event
+from journeykit.model.formats import decode_event
 from journeykit.plugins import PluginManager, Registry
 from journeykit.workspace import Workspace
 

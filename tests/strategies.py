@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from journeykit import (
     Arm,
+    BecomesTrigger,
     Branch,
     Call,
     Cap,
@@ -30,7 +31,9 @@ from journeykit import (
     Expression,
     Goal,
     Goto,
+    Happens,
     Holdout,
+    InactiveTrigger,
     Journey,
     OpenHours,
     Policies,
@@ -38,6 +41,7 @@ from journeykit import (
     ReEntry,
     Repeat,
     Send,
+    SequenceTrigger,
     Split,
     Topic,
     Until,
@@ -46,6 +50,7 @@ from journeykit import (
     WaitFor,
     When,
     Window,
+    Without,
     api,
     on,
 )
@@ -159,6 +164,33 @@ def conditions(*roots: str) -> st.SearchStrategy[Condition]:
 def triggers(*roots: str) -> st.SearchStrategy[EventTrigger]:
     where = st.none() | conditions(*roots)
     return made(on, st.sampled_from(EVENTS), where=where)
+
+
+@cache
+@st.composite
+def sequences(draw: st.DrawFn) -> SequenceTrigger:
+    """Draw a trigger that asks for several events."""
+    heard = triggers("event", "profile")
+    within = durations().filter(bool)
+    first = draw(st.integers(1, 3))
+    undoes = st.none() | made(on, st.just("undone"), where=conditions("event"))
+    unless = {} if first == 1 else {"unless": draw(undoes)}
+    parts: list[Happens | Without] = [Happens(draw(heard), times=first, **unless)]
+    if draw(st.booleans()) or first == 1:
+        then = made(Happens, heard, times=st.integers(1, 2), within=st.none() | within)
+        since = st.sampled_from(["last", "first"])
+        parts.append(draw(then | made(Without, heard, within=within, since=since)))
+    return SequenceTrigger(parts)
+
+
+@cache
+def hidden_triggers() -> st.SearchStrategy[Any]:
+    """Triggers that bring a segment of their own along."""
+    holds = conditions("profile").map(BecomesTrigger)
+    heard = st.lists(triggers("event"), min_size=1, max_size=2)
+    after = durations().filter(bool)
+    own = triggers("event").map(lambda one: InactiveTrigger(one, cadence=2.0))
+    return st.one_of(holds, made(InactiveTrigger, heard, after=after), own)
 
 
 @cache
@@ -427,8 +459,13 @@ def reentries() -> st.SearchStrategy[ReEntry | str]:
 @st.composite
 def journeys(draw: st.DrawFn, id: str = "journey", depth: int = 2) -> Journey:
     """Draw a journey of this id, whose steps nest so deep."""
-    entries = triggers("event", "profile") | made(
-        api, where=st.none() | conditions("entry", "profile")
+    key = draw(st.none() | references("event"))
+    entries = st.one_of(
+        triggers("event", "profile"),
+        made(api, where=st.none() | conditions("entry", "profile")),
+        sequences(),
+        # No event starts their runs, so that there would be no key.
+        *([hidden_triggers()] if key is None else []),
     )
     return Journey(
         id=id,
@@ -437,7 +474,7 @@ def journeys(draw: st.DrawFn, id: str = "journey", depth: int = 2) -> Journey:
         goal=draw(st.lists(goals(), max_size=2)),
         exit_rules=draw(st.lists(exit_rules(), max_size=2)),
         reentry=draw(reentries()),
-        key=draw(st.none() | references("event")),
+        key=key,
         on_missing_key=draw(st.sampled_from(["all", "ignore"])),
         name=draw(texts()),
         stage=draw(st.sampled_from([None, "awareness", "conversion"])),

@@ -20,7 +20,7 @@ PUBLIC_TO_PLUGINS = {
     for name in (
         *("__init__", "amazon", "channels", "content", "credentials", "errors"),
         *("guarding", "happened", "hookspecs", "links", "media", "meta", "network"),
-        *("sns", "testing", "transport"),
+        *("scoring", "sns", "sources", "testing", "transport"),
     )
 }
 

@@ -49,6 +49,12 @@ def test_what_is_no_text_is_refused_and_not_repeated(value: object) -> None:
     assert "write a text" in caught.value.errors()[0]["msg"]
 
 
+@pytest.mark.parametrize("text", ["", "$"])
+def test_nothing_is_no_secret(text: str) -> None:
+    with pytest.raises(ValueError, match="write a text, or"):
+        Secret(text)
+
+
 def test_secrets_written_alike_are_equal() -> None:
     assert len({Secret("a"), Secret("a"), Secret("$A")}) == 2
     assert Secret("a") != "a"

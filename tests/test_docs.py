@@ -37,8 +37,11 @@ from journeykit.engine.records import TRACE_SCHEMA
 from journeykit.engine.words import _WORDS, ANY, REASONS
 from journeykit.model import events
 from journeykit.model.complaints import _NAMES, CLASSES
+from journeykit.model.conditions import text_of
 from journeykit.model.documents import from_yaml
 from journeykit.model.durations import Duration
+from journeykit.model.native import NativeLine
+from journeykit.model.segment_spec import SegmentLine
 from journeykit.workspace.reading import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -81,7 +84,16 @@ def is_said(name: str) -> bool:
     return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", CODE) is not None
 
 
-# Definitions: docs/steps.md has a section each, with a row for each field.
+# Definitions: one of these pages has a section each, with a row for each field.
+
+
+DEFINED = ("steps.md", "triggers.md", "schedules.md", "traits.md", "segments.md")
+
+
+def described() -> dict[str, Section]:
+    """The sections of the pages that describe definitions."""
+    pages = [sections(page) for page in reversed(DEFINED) if page in PAGES]
+    return {title: section for page in pages for title, section in page.items()}
 
 
 DEFINITIONS = {name: cls for name, cls in CLASSES.items() if not name.startswith("_")}
@@ -115,6 +127,11 @@ def shown_default(field: Field[Any]) -> str:
         default = default.short
     if isinstance(default, bool):
         default = str(default).lower()
+    if isinstance(default, journeykit.Expression):
+        default = text_of(default)
+    if isinstance(default, tuple):
+        parts = (part.short if isinstance(part, Duration) else part for part in default)
+        default = ", ".join(map(str, parts))
     return f"`{default}`" if default or default == 0 else "none"
 
 
@@ -122,27 +139,32 @@ def is_step(cls: Any) -> bool:
     return hasattr(cls, "touchpoint")
 
 
-def test_there_is_a_section_for_every_definition() -> None:
-    known = sections("steps.md")
+def common_of_traits(cls: Any) -> set[str]:
+    """The fields of a kind of trait that it shares with others."""
+    if cls is journeykit.Trait or not issubclass(cls, journeykit.Trait):
+        return set()
+    shares_window = cls.__mro__[1] is not journeykit.Trait
+    return {"name", "of", "type"} | ({"within", "exact"} if shares_window else set())
 
-    assert {*DEFINITIONS} <= {*known}
+
+def test_there_is_a_section_for_every_definition() -> None:
+    assert {*DEFINITIONS} <= {*described()}
 
 
 @pytest.mark.parametrize("name", list(DEFINITIONS))
 def test_every_field_of_a_definition_has_its_row(name: str) -> None:
     cls = DEFINITIONS[name]
-    own = [field.name for field in fields(cls)]
-    if is_step(cls):
-        own = [field for field in own if field not in STEP_FIELDS]
+    common = STEP_FIELDS if is_step(cls) else common_of_traits(cls)
+    own = [field.name for field in fields(cls) if field.name not in common]
 
-    rows = sections("steps.md")[name].rows()
+    rows = described()[name].rows()
 
     assert sorted(rows) == sorted(own)
 
 
 @pytest.mark.parametrize("name", list(DEFINITIONS))
 def test_every_default_of_a_definition_is_the_documented_one(name: str) -> None:
-    rows = sections("steps.md")[name].rows()
+    rows = described()[name].rows()
     defaults = {field.name: shown_default(field) for field in fields(DEFINITIONS[name])}
 
     documented = {field: cells[0] for field, cells in rows.items()}
@@ -154,7 +176,7 @@ def test_every_default_of_a_definition_is_the_documented_one(name: str) -> None:
 def test_every_option_of_a_field_stands_in_its_row(name: str) -> None:
     allowed = hints(DEFINITIONS[name])
 
-    for field, cells in sections("steps.md")[name].rows().items():
+    for field, cells in described()[name].rows().items():
         text = " | ".join(cells)
         for option in options(allowed[field]):
             assert f"`{option}`" in text, f"{name}.{field} may be {option!r}"
@@ -164,9 +186,18 @@ def test_what_every_step_has_is_said_once() -> None:
     assert set(sections("steps.md")["Steps"].rows()) == STEP_FIELDS
 
 
+def test_what_traits_have_in_common_is_said_once() -> None:
+    rows = sections("traits.md")["Windows"].rows()
+
+    assert {*rows} == {"within", "exact"}
+    assert {*rows, "type"} | {*sections("traits.md")["Trait"].rows()} == (
+        common_of_traits(journeykit.Count)
+    )
+
+
 def examples() -> Iterator[tuple[str, str, str]]:
     """The Python and YAML that stand one beneath the other, with their section."""
-    for section in sections("steps.md").values():
+    for section in described().values():
         fences = re.findall(r"```(\w+)\n(.*?)```", section.text, re.DOTALL)
         for (first, python), (second, yaml) in pairwise(fences):
             if (first, second) == ("python", "yaml"):
@@ -196,7 +227,7 @@ def test_every_step_kind_has_an_example() -> None:
 
 
 STRUCTS: Mapping[str, type[msgspec.Struct]] = {
-    "Native lines": events.NativeLine,
+    "Native lines": NativeLine,
     "Customer": customer.Customer,
     "Enrollment": customer.Enrollment,
     "Watch": customer.Watch,
@@ -207,9 +238,12 @@ STRUCTS: Mapping[str, type[msgspec.Struct]] = {
     "Consent": customer.Consent,
     "Released": customer.Released,
     "Held": customer.Held,
+    "Progress": customer.Progress,
+    "Score": customer.Score,
     "send_message": commands.SendMessage,
     "call_action": commands.CallAction,
     "publish_event": commands.PublishEvent,
+    "absorb_customer": commands.AbsorbCustomer,
 }
 
 
@@ -234,7 +268,7 @@ def test_every_struct_of_the_customer_document_is_documented() -> None:
 
 
 def test_every_field_of_a_segment_line_has_its_row() -> None:
-    wanted = {field.encode_name for field in msgspec.structs.fields(events.SegmentLine)}
+    wanted = {field.encode_name for field in msgspec.structs.fields(SegmentLine)}
 
     assert set(sections("formats.md")["Segment lines"].rows()) == wanted
 

@@ -209,7 +209,10 @@ def test_settings_of_a_guard_that_is_not_there_are_an_error(tmp_path: Path) -> N
 
     (issue,) = [i for i in shop.check(registry(Short())) if i.level == "error"]
 
-    assert "no such provider, action or guard; did you mean 'short'?" in issue.message
+    assert (
+        "no such provider, action, guard or score; did you mean 'short'?"
+        in issue.message
+    )
 
 
 def test_its_catalog_asks_guards_and_channels(tmp_path: Path) -> None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from journeykit.carriers import actions_from, channels_from, rules_from
+from journeykit.carriers import actions_from, channels_from, rules_from, scores_from
 from journeykit.errors import InputError, PluginConflict, PluginLoadError
+from journeykit.hookspecs import hookimpl
 from journeykit.manifest import SCHEMA, Manifest, PluginEntry
 from journeykit.plugins import Registry, plugin_manager, plugin_manager_from
+from journeykit.scoring import Features, Score
 from journeykit.workspace import Workspace
 from journeykit.workspace.bundled import manifest_of
+from journeykit.workspace.scores import ScoreSettings
 
 DATA = Path(__file__).parent / "plugins" / "data"
 SETTINGS = """
@@ -106,6 +109,8 @@ def test_a_manifest_names_plugins_with_what_is_imported(
             "journeykit_channels",
             "journeykit_cli",
             "journeykit_guards",
+            "journeykit_scores",
+            "journeykit_sources",
             "journeykit_template_engines",
         ),
     )
@@ -262,6 +267,7 @@ def test_what_decides_needs_neither_pydantic_nor_click(
     code = """
 import sys
 from journeykit.carriers import rules_from
+from journeykit.hookspecs import hookimpl
 from journeykit.manifest import Manifest
 from journeykit.plugins import Registry
 
@@ -281,3 +287,28 @@ print({"pydantic", "click", "boto3", "journeykit.workspace"} & {*sys.modules})
     )
 
     assert done.stdout == "set()\n", done.stderr
+
+
+def test_the_scores_that_the_workspace_names_go_along(tmp_path: Path) -> None:
+    class Churn(Score):
+        name = "churn"
+
+        def score(self, features: Features) -> float:
+            return 0.5
+
+    class Models:
+        @hookimpl
+        def journeykit_scores(self) -> Iterator[Score]:
+            yield Churn()
+
+    manager = plugin_manager(environ={"JOURNEYKIT_PLUGINS": "none"})
+    manager.register(Models(), "models")
+    registry = Registry.from_plugins(manager)
+    named = ScoreSettings(run=("churn",))
+    workspace = Workspace(path=tmp_path, name="shop", scored_by=named)
+
+    manifest = manifest_of(workspace, registry)
+
+    assert manifest.scores == ("churn",)
+    assert [*scores_from(manifest, registry)] == ["churn"]
+    assert "models" in [plugin.name for plugin in manifest.plugins]

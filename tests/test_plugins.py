@@ -15,6 +15,7 @@ from journeykit import hookspecs
 from journeykit.channels import (
     Action,
     ActionCall,
+    Callback,
     CallOutcome,
     Channel,
     Completed,
@@ -31,7 +32,9 @@ from journeykit.errors import (
 )
 from journeykit.guarding import Asked, Guard, Refused
 from journeykit.hookspecs import hookimpl
+from journeykit.model.events import Event
 from journeykit.plugins import PluginManager, Registry, plugin_manager, without
+from journeykit.sources import Source
 
 DATA = Path(__file__).parent / "plugins" / "data"
 DOCS = Path(__file__).parents[1] / "docs" / "plugins.md"
@@ -40,6 +43,8 @@ CONTRIBUTIONS = [
     "journeykit_channels",
     "journeykit_cli",
     "journeykit_guards",
+    "journeykit_scores",
+    "journeykit_sources",
     "journeykit_template_engines",
 ]
 OBSERVERS = ["journeykit_after_delivery", "journeykit_after_reaction"]
@@ -112,6 +117,17 @@ class Guards:
         yield from self.items
 
 
+class Sources:
+    """The same for sources."""
+
+    def __init__(self, *items: object) -> None:
+        self.items = items
+
+    @hookimpl
+    def journeykit_sources(self) -> Iterable[object]:
+        yield from self.items
+
+
 class Engines:
     """The same for template engines."""
 
@@ -155,6 +171,8 @@ def test_what_is_built_in_comes_through_the_public_hooks(install: Install) -> No
     assert {hook for plugin in found.plugins for hook in plugin.hooks} == {*HOOKS} - {
         "journeykit_cli",
         "journeykit_guards",
+        "journeykit_scores",
+        "journeykit_sources",
     }
 
 
@@ -173,6 +191,8 @@ def test_an_installed_plugin_is_found_by_its_entry_point(install: Install) -> No
         "guard whisper",
         "template engine upper",
         "command hello",
+        "score loudness",
+        "source shouts",
     )
     assert found.channel("shout").name == "shout"
     assert found.action("cheer").name == "cheer"
@@ -572,3 +592,38 @@ def test_loading_what_is_built_in_loads_neither_pydantic_nor_click() -> None:
     )
 
     assert done.stdout == "set()\n"
+
+
+class Posted(Source):
+    def __init__(self, name: object) -> None:
+        self.name = name  # type: ignore[assignment]
+
+    def events(self, callback: Callback) -> Iterable[Event]:
+        yield from ()
+
+
+def test_sources_are_found_by_name() -> None:
+    found = registry(one=Sources(Posted("till")), two=Sources(Posted("help-desk")))
+
+    assert sorted(found.sources) == ["help-desk", "till"]
+    assert found.plugins[0].contributes == ("source till",)
+
+
+@pytest.mark.parametrize(
+    ("item", "said"),
+    [
+        ("till", "yield an instance of a subclass of Source"),
+        (Posted(""), "give it a `name`"),
+        (Posted("a/b"), "give it a `name`"),
+        (Posted(7), "give it a `name`"),
+    ],
+    ids=["text", "empty", "path", "number"],
+)
+def test_what_is_no_source_is_refused(item: object, said: str) -> None:
+    with pytest.raises(PluginLoadError, match=said):
+        registry(one=Sources(item))
+
+
+def test_two_sources_of_one_name_are_refused() -> None:
+    with pytest.raises(PluginConflict, match="two plugins contribute source till"):
+        registry(one=Sources(Posted("till")), two=Sources(Posted("till")))

@@ -415,7 +415,7 @@ def test_check_knows_the_channels_of_plugins_and_of_the_settings() -> None:
         (
             "[settings.nobody]\nx = 1",
             1,
-            "settings.nobody: there is no such provider, action or guard",
+            "settings.nobody: there is no such provider, action, guard or score",
         ),
         (
             '[channels]\nemail = "file"\n[settings.file]\npfad = "x"',

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from journeykit.credentials import Secret as Secret
     from journeykit.engine.catalog import Catalog as Catalog
     from journeykit.engine.commands import (
+        AbsorbCustomer as AbsorbCustomer,
         CallAction as CallAction,
         Command as Command,
         PublishEvent as PublishEvent,
@@ -42,7 +43,10 @@ if TYPE_CHECKING:
         react as react,
     )
     from journeykit.engine.stimuli import (
+        Absorb as Absorb,
         Enroll as Enroll,
+        Launch as Launch,
+        Merge as Merge,
         Remove as Remove,
         Returned as Returned,
         Stimulus as Stimulus,
@@ -77,17 +81,23 @@ if TYPE_CHECKING:
     from journeykit.model.conditions import (
         Condition as Condition,
         Expression as Expression,
+        consent as consent,
         contains as contains,
         ends_with as ends_with,
         entry as entry,
         event as event,
         has as has,
+        older_than as older_than,
         one_of as one_of,
         profile as profile,
+        segment as segment,
         size as size,
         starts_with as starts_with,
         step as step,
         timestamp as timestamp,
+        trait as trait,
+        within_last as within_last,
+        within_next as within_next,
     )
     from journeykit.model.durations import (
         Duration as Duration,
@@ -100,6 +110,7 @@ if TYPE_CHECKING:
         years as years,
     )
     from journeykit.model.events import Event as Event
+    from journeykit.model.identity import IdentityRules as IdentityRules
     from journeykit.model.journey import (
         ExitRule as ExitRule,
         Goal as Goal,
@@ -111,6 +122,7 @@ if TYPE_CHECKING:
         Objective as Objective,
         Touchpoint as Touchpoint,
     )
+    from journeykit.model.placements import asked as asked
     from journeykit.model.policies import (
         Breaker as Breaker,
         Cap as Cap,
@@ -122,6 +134,17 @@ if TYPE_CHECKING:
         Topic as Topic,
     )
     from journeykit.model.rates import Rate as Rate, rate as rate
+    from journeykit.model.schedules import (
+        ScheduleTrigger as ScheduleTrigger,
+        every as every,
+        once as once,
+    )
+    from journeykit.model.segments import (
+        Persona as Persona,
+        Segment as Segment,
+        Stage as Stage,
+        audience_plan as audience_plan,
+    )
     from journeykit.model.steps import (
         Arm as Arm,
         Branch as Branch,
@@ -141,12 +164,46 @@ if TYPE_CHECKING:
         When as When,
         Window as Window,
     )
+    from journeykit.model.traits import (
+        Average as Average,
+        Cadence as Cadence,
+        Count as Count,
+        Distinct as Distinct,
+        Expected as Expected,
+        FavoriteChannel as FavoriteChannel,
+        FavoriteHour as FavoriteHour,
+        First as First,
+        Last as Last,
+        Max as Max,
+        Min as Min,
+        MostFrequent as MostFrequent,
+        Recent as Recent,
+        Rfm as Rfm,
+        Sum as Sum,
+        Trait as Trait,
+    )
     from journeykit.model.triggers import (
         ApiTrigger as ApiTrigger,
+        BecomesTrigger as BecomesTrigger,
         EventTrigger as EventTrigger,
+        Happens as Happens,
+        InactiveTrigger as InactiveTrigger,
+        PatternTrigger as PatternTrigger,
+        SequenceTrigger as SequenceTrigger,
         Trigger as Trigger,
+        Without as Without,
         api as api,
+        becomes as becomes,
+        changed as changed,
+        crossed as crossed,
+        entered as entered,
+        finished as finished,
+        inactive as inactive,
+        left as left,
         on as on,
+        pattern as pattern,
+        stage_changed as stage_changed,
+        stuck as stuck,
     )
 
 _PLACES = {
@@ -156,10 +213,10 @@ _PLACES = {
     ),
     "credentials": "Secret",
     "engine.catalog": "Catalog",
-    "engine.commands": "CallAction Command PublishEvent SendMessage",
+    "engine.commands": "AbsorbCustomer CallAction Command PublishEvent SendMessage",
     "engine.customer": "Customer",
     "engine.react": "Reaction react",
-    "engine.stimuli": "Enroll Remove Returned Stimulus WakeUp",
+    "engine.stimuli": "Absorb Enroll Launch Merge Remove Returned Stimulus WakeUp",
     "engine.trace": "TraceEntry",
     "errors": (
         "ContentError DamagedDocument DefinitionError ForgedCallback IllegalTransition "
@@ -170,22 +227,35 @@ _PLACES = {
     "happened": "Delivered Reacted",
     "hookspecs": "hookimpl",
     "model.conditions": (
-        "Condition Expression contains ends_with entry event has one_of profile size "
-        "starts_with step timestamp"
+        "Condition Expression consent contains ends_with entry event has older_than "
+        "one_of profile segment size starts_with step timestamp trait within_last "
+        "within_next"
     ),
     "model.durations": "Duration days hours minutes months seconds weeks years",
     "model.events": "Event",
+    "model.identity": "IdentityRules",
     "model.journey": "ExitRule Goal Holdout Journey ReEntry",
     "model.mapping": "Objective Touchpoint",
+    "model.placements": "asked",
     "model.policies": (
         "Breaker Cap ClosedDays ConsentDefault OpenHours Policies QuietHours Topic"
     ),
     "model.rates": "Rate rate",
+    "model.schedules": "ScheduleTrigger every once",
+    "model.segments": "Persona Segment Stage audience_plan",
     "model.steps": (
         "Arm Branch Call Collect Emit Exit Goto Repeat Send Split Start Until Update "
         "Wait WaitFor When Window"
     ),
-    "model.triggers": "ApiTrigger EventTrigger Trigger api on",
+    "model.traits": (
+        "Average Cadence Count Distinct Expected FavoriteChannel FavoriteHour First "
+        "Last Max Min MostFrequent Recent Rfm Sum Trait"
+    ),
+    "model.triggers": (
+        "ApiTrigger BecomesTrigger EventTrigger Happens InactiveTrigger PatternTrigger "
+        "SequenceTrigger Trigger Without api becomes changed crossed entered finished "
+        "inactive left on pattern stage_changed stuck"
+    ),
 }
 _MODULE_OF = {
     name: f"journeykit.{module}"

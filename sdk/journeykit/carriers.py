@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -21,6 +21,10 @@ from journeykit.errors import InputError, UnknownAction, UnknownChannel
 from journeykit.guarding import Guard
 from journeykit.manifest import Manifest
 from journeykit.plugins import Registry
+
+if TYPE_CHECKING:  # who scores nobody needs none
+    from journeykit.scoring import Score
+    from journeykit.sources import Source
 
 PluginPart = TypeVar("PluginPart", Channel, Action)
 
@@ -84,6 +88,37 @@ def guards_from(manifest: Manifest, registry: Registry) -> dict[str, Guard]:
         settings = manifest.settings.get(name, {})
         guards[name] = registry.guards[name].configured(settings)
     return guards
+
+
+def scores_from(manifest: Manifest, registry: Registry) -> dict[str, Score]:
+    """Return the models of a bundle, set up; one that isn't loaded is left out.
+
+    Raises:
+        InputError: The settings of one are not what it allows.
+    """
+    return {
+        name: registry.scores[name].configured(manifest.settings.get(name, {}))
+        for name in manifest.scores
+        if name in registry.scores
+    }
+
+
+def sources_from(manifest: Manifest, registry: Registry) -> dict[str, Source]:
+    """Return the sources of a bundle, set up.
+
+    Raises:
+        InputError: One isn't loaded, or its settings are not what it allows; the place is
+            among the settings, so that whoever posts tries again.
+    """
+    found: dict[str, Source] = {}
+    for name in manifest.sources:
+        if name not in registry.sources:
+            raise InputError(
+                "is no source that is loaded; build the bundle again",
+                place=f"settings: {name}",
+            )
+        found[name] = registry.sources[name].configured(manifest.settings.get(name, {}))
+    return found
 
 
 def channels_from(

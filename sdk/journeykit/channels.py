@@ -216,6 +216,8 @@ class Message:
         test: Whether this is test traffic, which must not reach a real person.
         locale: The customer's, such as `de-CH`; empty if not known.
         zone: The customer's time zone as of the decision; empty if not known.
+        placement: The place in an app or on a page that has asked for it; empty: none has.
+        ask: The id of the event by which it asked.
         content: What the template came to; None for a channel without a `medium`.
         body: What `Channel.render` made of it: what the provider gets.
     """
@@ -234,6 +236,8 @@ class Message:
     test: bool = False
     locale: str = ""
     zone: str = ""
+    placement: str = ""
+    ask: str = ""
     content: Content | None = None
     body: Any = None
 

@@ -11,6 +11,8 @@ from journeykit.errors import InputError
 if TYPE_CHECKING:  # who has no settings need not load pydantic
     from pydantic_core import CoreSchema
 
+_NEITHER = "write a text, or $NAME for the environment's NAME"
+
 
 class Secret:
     """A text that no message and no log shows; `$NAME` is the environment's NAME.
@@ -25,7 +27,13 @@ class Secret:
     __slots__ = ("_text",)
 
     def __init__(self, text: str) -> None:
-        """Keep the text, or the name of the variable that holds it."""
+        """Keep the text, or the name of the variable that holds it.
+
+        Raises:
+            ValueError: There is neither: with an empty key anybody could sign.
+        """
+        if text in ("", "$"):
+            raise ValueError(_NEITHER)
         self._text = text
 
     def reveal(self, *, environ: Mapping[str, str] = os.environ) -> str:
@@ -66,6 +74,6 @@ class Secret:
 def _read(value: object) -> Secret:
     if isinstance(value, Secret):
         return value
-    if not isinstance(value, str) or not value or value == "$":
-        raise ValueError("write a text, or $NAME for the environment's NAME")
+    if not isinstance(value, str):
+        raise ValueError(_NEITHER)  # noqa: TRY004 - pydantic adds the place
     return Secret(value)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # whoever has no command line and no guards loads neither
     import click
 
     from journeykit.guarding import Guard
+    from journeykit.scoring import Score
+    from journeykit.sources import Source
 
 PROJECT = "journeykit"
 """pluggy's project name, the entry points' group and the hooks' prefix."""
@@ -146,6 +148,82 @@ def journeykit_template_engines() -> Iterable[TemplateEngine]:
     @hookimpl
     def journeykit_template_engines() -> Iterable[TemplateEngine]:
         yield Dollars()
+    ```
+    """
+    yield from ()
+
+
+@hookspec
+def journeykit_sources() -> Iterable[Source]:
+    """Yield what turns something outside into events; called once, at the start.
+
+    Those have a door, `POST /v1/sources/NAME`, that `sources` under `[ingest]` in
+    `journeykit.toml` names.
+
+    ```python
+    import hmac
+    from collections.abc import Iterable
+
+    import msgspec
+
+    from journeykit import Event
+    from journeykit.channels import Callback
+    from journeykit.errors import ForgedCallback
+    from journeykit.hookspecs import hookimpl
+    from journeykit.sources import Source
+
+
+    class Till(Source):
+        name = "till"
+
+        def events(self, callback: Callback) -> Iterable[Event]:
+            given = callback.headers.get("x-till", "").encode()
+            if not hmac.compare_digest(given, b"secret"):
+                raise ForgedCallback("the header is not ours", place="x-till")
+            for sale in msgspec.json.decode(callback.body):
+                yield Event(
+                    id=sale["receipt"],
+                    name="order.placed",
+                    customer=sale["card"],
+                    occurred_at=callback.received_at,
+                    received_at=callback.received_at,
+                    properties={"amount": sale["amount"]},
+                )
+
+
+    @hookimpl
+    def journeykit_sources() -> Iterable[Source]:
+        yield Till()
+    ```
+    """
+    yield from ()
+
+
+@hookspec
+def journeykit_scores() -> Iterable[Score]:
+    """Yield models that say something of customers; called once, at the start.
+
+    `journeykit score` asks those that `[scores]` in `journeykit.toml` names, and never while a
+    journey decides. Conditions see what they said last as `trait.NAME`.
+
+    ```python
+    from collections.abc import Iterable
+
+    from journeykit.hookspecs import hookimpl
+    from journeykit.scoring import Features, Score
+
+
+    class Silence(Score):
+        name = "silence"
+
+        def score(self, features: Features) -> float | None:
+            age = features.age("last_order")
+            return None if age is None else min(1.0, age.days / 90)
+
+
+    @hookimpl
+    def journeykit_scores() -> Iterable[Score]:
+        yield Silence()
     ```
     """
     yield from ()

@@ -15,6 +15,7 @@ import msgspec
 
 from journeykit.errors import InputError
 from journeykit.links import LinkSettings
+from journeykit.model.identity import IdentityRules
 
 SCHEMA = 1
 """The number of the manifest's form; one more with each that older releases misread."""
@@ -55,6 +56,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         links: The links in messages, and the pages behind them.
         seeds: Addresses that test traffic really goes to, by channel.
         guards: The guards of plugins that are asked, by name.
+        scores: The models that are asked about customers, by name.
+        sources: The sources that have a door, by name.
+        identity: Which identifiers say whom an event is about.
         schema: The number of this form.
     """
 
@@ -68,6 +72,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     links: LinkSettings = LinkSettings()
     seeds: Mapping[str, tuple[str, ...]] = {}
     guards: tuple[str, ...] = ()
+    scores: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    identity: IdentityRules = IdentityRules()
     schema: int = SCHEMA
 
     @classmethod

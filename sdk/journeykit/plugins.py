@@ -16,7 +16,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib.metadata import (
     EntryPoint,
@@ -48,6 +48,8 @@ if TYPE_CHECKING:  # a runtime that has no command line need not load click
     # Nor msgspec, if all it does is look.
     from journeykit.guarding import Guard
     from journeykit.manifest import Manifest
+    from journeykit.scoring import Score
+    from journeykit.sources import Source
 
 # Named, not imported: built-ins stand above this module and are found, like others.
 BUILT_IN = tuple(
@@ -327,6 +329,8 @@ class Registry:
         commands: For the command line, by name.
         observers: Whoever wants to know what happened.
         plugins: What is loaded: the built-in ones, then the others by name.
+        scores: Models that say something of customers, by name.
+        sources: What turns something outside into events, by name.
     """
 
     channels: Mapping[tuple[str, str], Channel]
@@ -336,6 +340,8 @@ class Registry:
     commands: Mapping[str, click.Command]
     observers: Observers
     plugins: Sequence[PluginInfo]
+    scores: Mapping[str, Score] = field(default_factory=dict)
+    sources: Mapping[str, Source] = field(default_factory=dict)
 
     @classmethod
     def from_plugins(cls, manager: PluginManager) -> Registry:
@@ -350,9 +356,11 @@ class Registry:
         guards = _collect(manager, "journeykit_guards", _read_guard)
         engines = _collect(manager, "journeykit_template_engines", _read_engine)
         commands = _collect(manager, "journeykit_cli", _read_command)
+        scores = _collect(manager, "journeykit_scores", _read_score)
+        sources = _collect(manager, "journeykit_sources", _read_source)
         labels = [
             (found.plugin, found.label)
-            for kind in (channels, actions, guards, engines, commands)
+            for kind in (channels, actions, guards, engines, commands, scores, sources)
             for found in kind.values()
         ]
         return cls(
@@ -361,6 +369,8 @@ class Registry:
             guards=_values(guards),
             engines=_values(engines),
             commands=_values(commands),
+            scores=_values(scores),
+            sources=_values(sources),
             observers=Observers(
                 reactions=[*manager.observers(AFTER_REACTION)],
                 deliveries=[*manager.observers(AFTER_DELIVERY)],
@@ -522,6 +532,32 @@ def _read_guard(item: object) -> tuple[str, str, Guard]:
     if not getattr(item, "name", ""):
         raise TypeError("give it a `name`, for the trace and the settings")
     return item.name, f"guard {item.name}", item
+
+
+def _read_score(item: object) -> tuple[str, str, Score]:
+    from journeykit.engine.scoring import is_score_name
+    from journeykit.scoring import Score  # whoever yields a score has loaded it
+
+    if not isinstance(item, Score):
+        raise TypeError("yield an instance of a subclass of Score")
+    name = getattr(item, "name", "")
+    if not is_score_name(name):
+        raise TypeError(
+            "give it a `name` of lower-case letters, digits and '_', for trait.NAME; "
+            "'…_at' is the instant of another"
+        )
+    return name, f"score {name}", item
+
+
+def _read_source(item: object) -> tuple[str, str, Source]:
+    from journeykit.model.rules import is_id
+    from journeykit.sources import Source  # whoever yields a source has loaded it
+
+    if not isinstance(item, Source):
+        raise TypeError("yield an instance of a subclass of Source")
+    if not is_id(name := getattr(item, "name", "")):
+        raise TypeError("give it a `name` of letters, digits and '-', for its path")
+    return name, f"source {name}", item
 
 
 def _read_engine(item: object) -> tuple[str, str, TemplateEngine]:

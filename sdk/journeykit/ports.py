@@ -15,7 +15,7 @@ import msgspec
 from journeykit.channels import Notice
 from journeykit.engine.commands import Command
 from journeykit.engine.customer import Customer
-from journeykit.engine.stimuli import Stimulus
+from journeykit.engine.stimuli import Absorb, Stimulus
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):
@@ -323,6 +323,10 @@ class CatalogDocument(msgspec.Struct, frozen=True, omit_defaults=True):
         facts: What channels said about those templates, for their rules; by channel.
         suppressions: The id of the addresses that nothing goes to, among `Contents`; empty:
             there are none.
+        audience: The plan document of traits, segments and stages, with `since`: by each
+            name, when its definition was first published, milliseconds. `defined` says so
+            of all that customers are judged by: `[revision, milliseconds]`.
+        schemas: What events must hold to be taken: JSON Schema by name.
         schema: The shape of this document.
     """
 
@@ -340,6 +344,8 @@ class CatalogDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     content: str = ""
     facts: dict[str, dict[str, Any]] = {}
     suppressions: str = ""
+    audience: dict[str, Any] = {}
+    schemas: dict[str, Any] = {}
     schema: int = 1
 
 
@@ -408,6 +414,116 @@ class References(Protocol):
         ...
 
 
+class Conflict(msgspec.Struct, frozen=True):
+    """An identifier of somebody that somebody else has been named by, who is known too.
+
+    Attributes:
+        key: `ids.identity_key` of the identifier.
+        kind: Its kind.
+        holder: Whose it is, and stays.
+        claimant: Who was named by it as well.
+        at: When that was first seen, milliseconds.
+    """
+
+    key: str
+    kind: str
+    holder: str
+    claimant: str
+    at: int
+
+
+class Identities(Protocol):
+    """Whose an identifier is. The first who is named by it has it."""
+
+    def owners(self, keys: Sequence[str]) -> Mapping[str, str]:
+        """Return who has each of these keys (`ids.identity_key`), if anybody has."""
+        ...
+
+    def own(
+        self, keys: Sequence[str], customer: str, *, at: int, instead_of: str = ""
+    ) -> Mapping[str, str]:
+        """Give a customer the keys that nobody has, or that `instead_of` has.
+
+        Returns:
+            Who has each of them then.
+        """
+        ...
+
+    def disown(self, keys: Sequence[str], customer: str) -> None:
+        """Take keys from a customer; those of somebody else stay theirs."""
+        ...
+
+
+class Handovers(Protocol):
+    """What merged customers have left, until their survivors have it.
+
+    It goes out with the commit that merges them. Here it is read by whoever comes to a
+    tombstone before it has come to the survivor.
+    """
+
+    def handovers(self, customers: Sequence[str]) -> Sequence[Absorb]:
+        """Return what merged customers have left, as far as it is still on its way.
+
+        It may have arrived, too: the same is taken in once.
+        """
+        ...
+
+    def forget_handovers(self, customers: Sequence[str]) -> None:
+        """Keep nothing of merged customers but where they have gone to."""
+        ...
+
+
+class Conflicts(Protocol):
+    """Identifiers that two known people are named by, until somebody has looked.
+
+    They live 90 days.
+    """
+
+    def contest(self, conflict: Conflict) -> bool:
+        """Keep a conflict, and say whether it is new: of a key and a claimant there is one."""
+        ...
+
+    def contested(self, limit: int) -> Sequence[Conflict]:
+        """Return the latest conflicts, newest first."""
+        ...
+
+    def reconcile(self, key: str, claimant: str) -> bool:
+        """Remove a conflict that somebody has dealt with, and say whether there was one."""
+        ...
+
+
+class Holding(msgspec.Struct, frozen=True):
+    """Something that is kept about a customer beside their document.
+
+    Attributes:
+        part: What it is: `claim`, `command`, `conflict`, `dead_letter`, `delivery`,
+            `identifier`, `notice`, `reference`, `stimulus`.
+        body: What is kept, as JSON values.
+    """
+
+    part: str
+    body: dict[str, Any]
+
+
+class Privacy(Protocol):
+    """All that a store knows of people, to be shown to them, and to be forgotten."""
+
+    def holdings(self, customers: Collection[str]) -> Sequence[Holding]:
+        """Return what is kept about customers, their documents apart."""
+        ...
+
+    def erase(self, customers: Collection[str]) -> Mapping[str, int]:
+        """Forget customers: their documents, and all that `holdings` returns.
+
+        The places that they have claimed stay taken, by nobody in particular: a count that
+        was exact stays so.
+
+        Returns:
+            How much of each part was removed; `document` among the parts.
+        """
+        ...
+
+
 class Notices(Protocol):
     """The customers' in-app inboxes; `journeykit.channels.NoticeBoard` is a part of it."""
 
@@ -462,13 +578,16 @@ class Job(msgspec.Struct, frozen=True):
 
     Attributes:
         id: Its number; 0: not stored yet.
-        reason: Why: `resume`, `stop`, `publish`, `enroll`, `remove`.
-        journey: Whom it concerns: those who run in this journey.
+        reason: Why: `resume`, `stop`, `publish`, `launch`, `enroll`, `remove`; or `erase`
+            and `retain`, which visit nobody.
+        journey: Whom it concerns: those who run in this journey; for `launch`, whoever is
+            in what it is about; empty: everybody.
         cursor: How far it has come; the last customer's id, or a line of `people`.
         visited: How many customers were visited so far.
         done: Whether it is over.
         started_at: When it began.
-        people: For `enroll` and `remove`: whom, as lines of JSON; else empty.
+        people: For `enroll` and `remove`: whom, as lines of JSON; for `erase` as an object;
+            else empty. Who is erased is taken out of it: see `runtime/rosters.py`.
     """
 
     id: int
@@ -512,7 +631,11 @@ class Store(
     Catalogs,
     Contents,
     References,
+    Identities,
+    Handovers,
+    Conflicts,
     Notices,
+    Privacy,
     DeadLetters,
     Journal,
     Jobs,

@@ -13,7 +13,7 @@ from moto.events.models import EventPattern
 from msgspec.structs import replace
 from tests.aws.wire import Wire
 
-from journeykit import Policies
+from journeykit import Catalog, Journey, Policies, Send, pattern
 from journeykit.aws.bus import (
     EVERYTHING,
     HTTP,
@@ -28,10 +28,10 @@ from journeykit.aws.bus import (
 from journeykit.aws.clients import client
 from journeykit.aws.queues import Unsendable
 from journeykit.engine import facts
-from journeykit.engine.catalog import Catalog
 from journeykit.engine.commands import PublishEvent
+from journeykit.engine.patterns import Pattern
 from journeykit.errors import StoreBusy, StoreError
-from journeykit.model.events import Event
+from journeykit.model.events import CUSTOMER_ALIASED, IDENTITY_CONFLICT, Event
 from journeykit.testing.store_contract.samples import NOW, make_stimuli
 
 BUS = "journeys"
@@ -279,6 +279,32 @@ def test_patterns_bring_in_what_is_heard_and_nothing_else(
     assert all(len(pattern) <= 2048 for pattern in patterns)
 
 
+@given(
+    names=st.sets(event_names, max_size=40),
+    kinds=st.sets(
+        st.text("abcdefghijklmnopqrstuvwxyz0-", min_size=1, max_size=64), max_size=17
+    ),
+    data=st.data(),
+)
+def test_who_has_an_identifier_comes_in_whatever_happened(
+    names: Collection[str], kinds: Collection[str], data: st.DataObject
+) -> None:
+    patterns = patterns_of(names, kinds=sorted(kinds))
+
+    given_kinds = data.draw(st.sets(st.sampled_from([*kinds, "other"])))
+    name = data.draw(st.sampled_from([*names, "page.viewed"]))
+    detail = {"customer": "a", "identifiers": dict.fromkeys(given_kinds, "value")}
+    event: Any = {"detail-type": name, "source": "shop", "detail": detail}
+    found = [
+        pattern
+        for pattern in patterns
+        if EventPattern(None, json.loads(pattern)).matches_event(event)
+    ]
+    assert bool(found) == (name in names or bool(kinds & given_kinds))
+    assert len(found) < 2 or len(patterns_of(names)) > 1, "once, or it is read twice"
+    assert all(len(pattern) <= 2048 for pattern in patterns)
+
+
 def test_patterns_are_few() -> None:
     names = many(1000)
 
@@ -314,7 +340,94 @@ def test_what_says_something_about_a_customer_comes_in_though_nobody_hears_it() 
     names = names_of(catalog)
 
     assert names > catalog.hears
-    assert names >= facts._LEARN.keys()
+    # Of conflicts nobody is told from outside.
+    assert names >= facts._LEARN.keys() - {IDENTITY_CONFLICT}
+    assert names >= {CUSTOMER_ALIASED}
+
+
+# --- patterns of triggers --------------------------------------------------------------
+
+SHOP = {"source": ["shop"], "detail": {"x": [1]}}
+
+
+def rules_for(*given: dict[str, Any]) -> list[str]:
+    triggers = [pattern(each) for each in given]
+    journey = Journey("j", trigger=triggers, steps=[Send("email", "x")])
+    return patterns_of(names_of(Catalog.compile([journey], policies=Policies())))
+
+
+def is_brought(rules: list[str], **envelope: Any) -> bool:
+    event = {"source": "shop", "detail-type": "e", "detail": {}, **envelope}
+    return any(Pattern(json.loads(rule)).matches(event) for rule in rules)
+
+
+def test_a_pattern_that_lists_its_names_adds_names_and_no_rule() -> None:
+    (rule,) = rules_for({"detail-type": ["order.placed"], "detail": {"x": [1]}})
+
+    assert "order.placed" in json.loads(rule)["detail-type"]
+
+
+def test_a_pattern_of_a_source_brings_it_in_from_bus_and_door_alike() -> None:
+    rules = rules_for(SHOP)
+
+    assert is_brought(rules, source="shop")
+    assert is_brought(rules, source=HTTP, detail={"source": "shop"})
+    assert not is_brought(rules, source="web")
+    assert not is_brought(rules, source=HTTP, detail={"source": "web"})
+    assert not is_brought(rules, source=JOURNEYS)
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        {"prefix": "order."},
+        {"prefix": {"equals-ignore-case": "ORDER."}},
+        {"suffix": ".placed"},
+        {"suffix": {"equals-ignore-case": ".PLACED"}},
+        {"equals-ignore-case": "Order.Placed"},
+        {"wildcard": "or*pl*d"},
+        {"anything-but": ["e"]},
+        {"anything-but": {"prefix": ["e", "f"]}},
+        {"anything-but": {"wildcard": ["e*"]}},
+    ],
+    ids=str,
+)
+def test_a_pattern_of_a_part_of_the_name_brings_in_such_names_only(test: Any) -> None:
+    rules = rules_for({"detail-type": [test]})
+
+    assert is_brought(rules, **{"detail-type": "order.placed"})
+    assert not is_brought(rules)
+    assert not is_brought(rules, **{"detail-type": "order.placed"}, source=JOURNEYS)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"detail": {"x": [1]}},
+        {"source": [{"prefix": "journeykit."}]},
+        {"$or": [SHOP, {"id": [{"exists": True}]}]},
+        {"source": ["s" * 1000, "t" * 950]},
+    ],
+    ids=["any", "ours-too", "one-alternative", "too-long"],
+)
+def test_a_pattern_that_no_rule_can_follow_brings_in_everything_but_our_own(
+    given: dict[str, Any],
+) -> None:
+    assert rules_for(given) == [EVERYTHING]
+
+
+def test_every_rule_is_one_that_eventbridge_takes(world: World) -> None:
+    rules = rules_for(SHOP, {"detail-type": [{"wildcard": "a\\**"}]})
+
+    for rule in rules:
+        world.events.test_event_pattern(
+            EventPattern=rule,
+            Event=json.dumps(
+                {"id": "1", "source": "s", "detail-type": "d", "account": "1",
+                 "time": "2026-06-01T12:00:00Z", "region": "r", "resources": [],
+                 "detail": {}}
+            ),
+        )  # fmt: skip
 
 
 # --- rules ---------------------------------------------------------------------------

@@ -26,8 +26,9 @@ from journeykit.aws.clients import client as client_of
 from journeykit.aws.customers import DynamoCustomers
 from journeykit.aws.documents import packed, packed_command, unpacked_command
 from journeykit.aws.failures import LostRace
-from journeykit.engine.commands import Command
+from journeykit.engine.commands import AbsorbCustomer, Command
 from journeykit.engine.customer import SCHEMA, Customer
+from journeykit.engine.stimuli import Absorb
 from journeykit.errors import NewerStore, StoreBusy, StoreError
 from journeykit.ports import Along, Change, DeadLetter
 from journeykit.testing import MemoryStore
@@ -803,3 +804,75 @@ def test_any_changes_leave_what_they_leave_in_memory(
     assert sent == [task.command for task in tasks]
     journal = b"".join(block for _, block in memory.journal(999))
     assert b"".join(map(lines, shown)) == journal
+
+
+# --- merged customers -----------------------------------------------------------------
+
+
+def make_absorb(merged: str, *, revision: int = 1) -> AbsorbCustomer:
+    snapshot = {"id": merged, "created_at": NOW, "revision": revision}
+    return AbsorbCustomer(f"absorb {merged}", "ada", merged, snapshot, NOW)
+
+
+def make_tombstone(store: Customers, id: str) -> Customer:
+    """Merge somebody into ada, who had a message a moment ago."""
+    before = make_person(id, revision=1, profile={"plan": "paid"})
+    store.commit([Change(None, before, (make_message(id),))])
+    gone = make_person(id, revision=2, merged_into="ada", absorbed=[f"{id}@1.1"])
+    store.commit([Change(before, gone, (make_absorb(id),), lines=b"1\n")])
+    return gone
+
+
+def test_what_a_tombstone_has_left_can_be_read_until_it_is_forgotten(
+    store: Customers, client: Any
+) -> None:
+    gone = make_tombstone(store, "bob")
+    store.commit([make_newcomer("eve")])
+
+    left = store.handovers(["bob", "eve", "nobody"])
+
+    assert left == [Absorb.of(make_absorb("bob"))]
+    assert store.load(["bob"]) == {"bob": gone}
+    assert store.due(NOW + 2 * DAY, 9) == [(NOW + DAY + HOUR + 1, "bob")]
+
+
+def test_a_tombstone_is_emptied_when_its_time_is_over(
+    store: Customers, client: Any
+) -> None:
+    gone = make_tombstone(store, "bob")
+    store.now += DAY + HOUR + 1
+
+    Customers(client).forget_handovers([])
+    store.forget_handovers(["bob"])
+
+    assert store.handovers(["bob"]) == []
+    assert store.due(NOW + 99 * DAY, 9) == []
+    assert store.load(["bob"]) == {"bob": gone}
+    item = client.get_item(TableName=TABLE, Key={"id": {"S": "bob"}})["Item"]
+    assert {*item} == {"id", "r", "d", "out"}
+
+
+@pytest.mark.parametrize("healthy", [True, False], ids=["too-early", "relay-is-down"])
+def test_a_tombstone_keeps_what_may_have_to_be_passed_on_again(
+    store: Customers, healthy: bool
+) -> None:
+    make_tombstone(store, "bob")
+    store.healthy = healthy
+    store.now += HOUR if healthy else 2 * DAY
+
+    store.forget_handovers(["bob"])
+
+    assert store.handovers(["bob"])
+    assert store.due(NOW + 99 * DAY, 9) == [(store.now + DAY + HOUR, "bob")]
+
+
+def test_who_came_to_life_again_is_not_emptied(store: Customers) -> None:
+    gone = make_tombstone(store, "bob")
+    alive = make_person("bob", revision=3)
+    store.commit([Change(gone, alive, (make_message("again"),))])
+    store.now += 2 * DAY
+
+    store.forget_handovers(["bob"])
+
+    assert store.handovers(["bob"])
+    assert store.due(NOW + 99 * DAY, 9) == []

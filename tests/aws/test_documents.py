@@ -72,7 +72,7 @@ def sample() -> Customer:
     return Customer(
         "ada",
         NOW - 90 * DAY,
-        1,
+        SCHEMA,
         revision=41,
         clock=NOW,
         catalog=7,
@@ -359,7 +359,7 @@ def test_a_document_that_only_an_upgrade_can_read_is_read() -> None:
     assert unpacked(stored, "ada") == Customer(
         "ada",
         NOW,
-        1,
+        SCHEMA,
         ledger=[
             Released(NOW, "email", "", "a", "", "00" * 12),
             Released(NOW + 1, "sms", "", "b", "", "01" * 12),

@@ -25,7 +25,8 @@ from journeykit.http.body import MAX_BODY, MAX_EVENTS
 from journeykit.http.messages import Request
 from journeykit.local.door import Door
 from journeykit.local.http_keys import Keys
-from journeykit.model.events import Event, decode_event
+from journeykit.model.events import Event
+from journeykit.model.formats import decode_event
 
 EVENT = {
     "id": "o-1",
@@ -41,6 +42,16 @@ SEGMENT = {
     "event": "order.placed",
     "timestamp": "2026-06-07T11:59:58Z",
 }
+CALL = {"messageId": "s-1", "userId": "ada", "timestamp": "2026-06-07T11:59:58Z"}
+CLOUD = {
+    "specversion": "1.0",
+    "id": "e-1",
+    "source": "shop",
+    "type": "order.placed",
+    "subject": "ada",
+    "data": {"amount": 40},
+}
+BINARY = {f"ce-{name}": str(value) for name, value in CLOUD.items() if name != "data"}
 IDENTIFY = {"id": "i-1", "customer": "ada", "attributes": {"plan": "pro"}}
 ENROLL = {"id": "c-1", "journey": "welcome", "customer": "ada"}
 
@@ -127,6 +138,23 @@ SAME: Sequence[tuple[str, object, str, Mapping[str, str]]] = [
     ("/v1/events", [EVENT, EVENT | {"id": "o-2"}], "application/json", {}),
     ("/v1/events", {"batch": [SEGMENT]}, "application/json", {}),
     ("/v1/batch", {"batch": [SEGMENT], "sentAt": 1}, "application/json", {}),
+    ("/v1/import", {"batch": [SEGMENT], "context": {}}, "application/json", {}),
+    ("/v1/track", SEGMENT, "application/json", {}),
+    ("/v1/track", SEGMENT | {"type": "page"}, "application/json", {}),
+    ("/v1/page", CALL | {"name": "Home"}, "application/json", {}),
+    ("/v1/screen", CALL | {"name": "Home"}, "application/json", {}),
+    ("/v1/group", CALL | {"groupId": "g-1"}, "application/json", {}),
+    ("/v1/group", CALL, "application/json", {}),
+    ("/v1/alias", CALL | {"previousId": "a-1"}, "application/json", {}),
+    ("/v1/identify", CALL | {"traits": {"plan": "pro"}}, "application/json", {}),
+    ("/v1/identify", {"anonymousId": "a-1"}, "application/json", {}),
+    ("/v1/events", CLOUD, "application/cloudevents+json", {}),
+    ("/v1/events", [CLOUD, EVENT], "application/cloudevents-batch+json", {}),
+    ("/v1/events", {"amount": 40}, "application/json", BINARY),
+    ("/v1/events", b"", "application/json", BINARY),
+    ("/v1/events", [1], "application/json", BINARY),
+    ("/v1/identify", CLOUD, "application/cloudevents+json", {}),
+    ("/v1/events", EVENT | {"history": True}, "application/json", {}),
     ("/v1/events", json.dumps(EVENT).encode() + b"\n\n{}\n", NDJSON, {}),
     ("/v1/events", gzip.compress(json.dumps(EVENT).encode()), "application/json", GZIP),
     ("/v1/events", gzip.compress(b"x" * MAX_BODY * 3), "application/json", GZIP),
@@ -233,6 +261,44 @@ def test_a_key_is_for_its_scopes_only(
     status, content = site.call("POST", path, body, key=wrong)
 
     assert (status, content) == (403, {"error": f"this key is not for {scope!r}"})
+
+
+ALIAS = {"type": "alias", "userId": "ada", "previousId": "bob", "messageId": "a"}
+WHO = [
+    ("/v1/events", EVENT | {"name": "profile.updated"}),
+    ("/v1/events", EVENT | {"name": "customer.aliased"}),
+    ("/v1/events", EVENT | {"identifiers": {"customer": "bob"}}),
+    ("/v1/batch", {"batch": [ALIAS]}),
+    ("/v1/batch", {"batch": [SEGMENT | {"type": "identify"}]}),
+    ("/v1/track", SEGMENT | {"event": "profile.updated"}),
+    ("/v1/import", {"batch": [ALIAS]}),
+]
+
+
+@pytest.mark.parametrize(("path", "body"), WHO, ids=range(len(WHO)))
+def test_who_somebody_is_needs_the_scope_for_it_by_whichever_way(
+    site: Site, path: str, body: object
+) -> None:
+    track = site.new_key("track", "track")
+    both = site.new_key("both", "track", "identify")
+
+    status, content = site.call("POST", path, body, key=track)
+
+    assert status == 400
+    assert "this key is not for 'identify'" in content["rejected"][0]["error"]
+    assert site.taken("archive") == []
+    assert site.call("POST", path, body, key=both)[0] == 200
+
+
+def test_the_rest_of_a_batch_is_taken(site: Site) -> None:
+    track = site.new_key("track", "track")
+
+    status, content = site.call(
+        "POST", "/v1/events", [EVENT, ALIAS, EVENT | {"id": "o-2"}], key=track
+    )
+
+    assert (status, content["accepted"]) == (200, 2)
+    assert [one["index"] for one in content["rejected"]] == [1]
 
 
 def test_a_key_that_has_ended_is_as_good_as_none(site: Site) -> None:

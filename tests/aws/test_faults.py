@@ -31,22 +31,30 @@ from tests.aws.beside_sqlite import salt
 from journeykit import (
     Branch,
     Call,
+    Count,
     Emit,
+    Event,
     Goal,
     Journey,
+    Last,
     Policies,
+    Segment,
     Send,
     Wait,
     WaitFor,
     When,
     days,
+    entered,
     entry,
     event,
+    every,
     hours,
     minutes,
+    older_than,
     on,
     seconds,
     step,
+    trait,
 )
 from journeykit.channels import (
     Action,
@@ -100,6 +108,29 @@ FOLLOWED = Journey(
     trigger=on("offer.made"),
     steps=[Wait(hours(1)), Send("email", "rate-us")],
 )
+COOLED = Journey(
+    "cooled", trigger=entered("cooling"), steps=[Send("email", "come-back")]
+)
+UNDECIDED = Journey(
+    "undecided",
+    trigger=on("cart.updated").without(on("order.placed"), within=hours(30)),
+    steps=[Send("sms", "any-questions")],
+)
+DAILY = Journey(
+    "daily",
+    trigger=every("day", at="21:30", segment="busy"),
+    reentry="always",
+    steps=[Send("sms", "daily")],
+)
+TRAITS = (
+    Last("last_cart", "cart.updated"),
+    Count("lately", "cart.updated", within=hours(30)),
+)
+SEGMENTS = (
+    Segment("cooling", older_than(trait.last_cart, days(1))),
+    Segment("busy", trait.lately >= 1),
+)
+"""What time alone brings about, by the traits of everybody's carts."""
 
 
 class Voucher(Action):
@@ -128,13 +159,19 @@ class Told(dict[str, Any]):
 
 
 class Shop:
-    """The story of two customers, in an account in which things go wrong."""
+    """The story of three customers, in an account in which things go wrong."""
 
     def __init__(self, *, disorder: Random | None = None) -> None:
         self.sender = Sender()
         self.voucher = Voucher()
         self.aws = AwsEmulator(
-            Workspace(path=Path(), name="shop", journeys=(OFFER, FOLLOWED)),
+            Workspace(
+                path=Path(),
+                name="shop",
+                journeys=(OFFER, FOLLOWED, COOLED, UNDECIDED, DAILY),
+                traits=TRAITS,
+                segments=SEGMENTS,
+            ),
             start=START,
             channels={"email": self.sender, "sms": self.sender},
             actions=[self.voucher],
@@ -143,12 +180,14 @@ class Shop:
         )
 
     def happens(self) -> Told:
-        """Two carts, a pause, a resume, an order."""
+        """Three carts, a visitor who signs in, a pause, a resume, an order."""
         aws = self.aws
         operated(aws.publish)
         aws.event("cart.updated", "ada", total=120)
         aws.event("cart.updated", "ben", total=50)
+        aws.put_events([self.browsed("cart.updated", total=70)])
         aws.advance(hours(2))
+        aws.put_events([self.browsed("profile.updated", "cyd", city="Turin")])
         operated(lambda: aws.pause("offer"))
         aws.advance(hours(4))  # the first wait has ended while nobody moves on
         operated(lambda: aws.resume("offer"))
@@ -156,6 +195,18 @@ class Shop:
         aws.event("order.placed", "ben", amount=40)
         aws.advance(days(4))
         return self.told()
+
+    def browsed(self, name: str, customer: str = "", **properties: Any) -> Event:
+        """What a browser tells, which is somebody's as soon as they have signed in."""
+        return Event(
+            id=name,
+            name=name,
+            customer=customer,
+            occurred_at=self.aws.now,
+            received_at=self.aws.now,
+            properties=properties,
+            identifiers={"anonymous": "a-17"},
+        )
 
     def told(self) -> Told:
         """Who was decided what, in order; what was sent, and how often it was decided."""
@@ -171,6 +222,9 @@ class Shop:
                 id: {j: (p.count, p.outcome) for j, p in one.past.items()}
                 for id, one in people.items()
             },
+            segments={id: one.segments for id, one in people.items()},
+            dues={id: (one.next_due, one.flips_at) for id, one in people.items()},
+            merged={id: one.merged_into for id, one in people.items()},
         )
 
 
@@ -306,6 +360,10 @@ def test_the_story_has_all_that_can_go_wrong(undisturbed: tuple[Told, int]) -> N
 
     kinds = Counter(line[0] for lines in told["decided"].values() for line in lines)
     assert {"entered", "called", "parked", "sent", "emitted", "goal"} <= kinds.keys()
+    assert {"segment", "identity"} <= kinds.keys()
+    assert sum(map(bool, told["merged"].values())) == 1
+    sent = {template for _, template in told["sent"]}
+    assert {"come-back", "any-questions", "daily"} <= sent
     assert [template for _, template in told["sent"]]
     assert requests > 100
 

@@ -366,11 +366,17 @@ def test_a_reason_does_not_quote_what_came() -> None:
 
 def test_the_trace_says_what_a_message_is_about() -> None:
     traces = [stimulus_parcel(s).attributes.get("trace") for s in make_stimuli()]
-    assert traces == ["1", "2", "3", "d1", None]
+    assert traces == ["1", "2", "3", "d1", None, "5", "6", "7"]
     assert command_parcel(make_message("d1"), 1).attributes["trace"] == "d1"
     assert command_parcel(make_call("c1"), 1).attributes["trace"] == "c1"
     event = PublishEvent("e1", "sent.out", "ada", {}, NOW)
     assert command_parcel(event, 1).attributes["trace"] == "e1"
+
+
+def test_a_part_of_a_visit_of_everybody_survives_the_way() -> None:
+    visit = Visit("j1", "launch", "welcome", cursor="ada", part=2, parts=4)
+
+    assert received(record_of(visit_parcel(visit))) == visit
 
 
 def test_a_page_of_a_visit_survives_the_way() -> None:

@@ -16,6 +16,7 @@ from journeykit.aws.messages import Visit
 from journeykit.aws.parts import Onward, Parts
 from journeykit.aws.settings import Settings
 from journeykit.manifest import Manifest
+from journeykit.model.identity import IdentityRules
 from journeykit.observers import Observers
 from journeykit.ports import CatalogDocument
 from journeykit.testing import MemoryStore
@@ -123,7 +124,7 @@ def test_who_loses_a_race_over_an_item_waits_at_once() -> None:
     paused: list[float] = []
     parts: Any = Parts(Settings(), sleep=paused.append)
     parts.catalog, parts._deciding = None, SimpleNamespace(observers=Observers())
-    parts.manifest = SimpleNamespace(loggable=())
+    parts.manifest = SimpleNamespace(loggable=(), identity=IdentityRules())
     runtime = parts.runtime
 
     runtime._back_off(1)

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from journeykit import Journey, Policies, Send, on
+from journeykit import (
+    Journey,
+    Policies,
+    Segment,
+    Send,
+    audience_plan,
+    entered,
+    every,
+    on,
+    profile,
+)
 from journeykit.aws.parts import ASK_EVERY_MS, Parts
 from journeykit.aws.publishing import _STORED_MS, Publishing
 from journeykit.aws.settings import Settings
 from journeykit.aws.visits import SETTLED_S
 from journeykit.engine.guards import ChannelRules
+from journeykit.model.identity import IdentityRules
 from journeykit.testing import MemoryStore
 
 NOW = 1_790_000_000_000
@@ -50,7 +61,7 @@ class Stack:
                     contents=self.store,
                     guards={},
                     rules={"email": ChannelRules(lambda profile, id: id, str)},
-                    manifest=SimpleNamespace(actions=()),
+                    manifest=SimpleNamespace(actions=(), identity=IdentityRules()),
                 ),
             ),
             Settings(
@@ -61,16 +72,25 @@ class Stack:
             clock=lambda: self.now,
         )
 
-    def publish(self, **states: str) -> Mapping[str, Any]:
-        """Publish the one journey, in a state of the workspace's."""
-        plan: Any = HELLO.to_plan()
+    def publish(
+        self,
+        *journeys: Journey,
+        existing: Sequence[str] = (),
+        audience: Mapping[str, Any] = {},
+        dry_run: bool = False,
+        **states: str,
+    ) -> Mapping[str, Any]:
+        """Publish the one journey, or others, in a state of the workspace's."""
         draft = {
-            "journeys": {"hello": plan},
-            "fingerprints": {"hello": HELLO.fingerprint},
+            "journeys": {one.id: one.to_plan() for one in journeys or [HELLO]},
+            "fingerprints": {one.id: one.fingerprint for one in journeys or [HELLO]},
             "policies": Policies().to_plan(),
             "states": states,
+            "audience": audience,
         }
-        asked = {"publish": {"draft": draft}}
+        asked: Any = {"publish": {"draft": draft, "dry_run": dry_run}}
+        if existing:
+            asked["publish"]["existing"] = [*existing]
         return self.publishing.answer(asked, time_left=lambda: 60_000)
 
     @property
@@ -92,8 +112,9 @@ class Stack:
         self._note("reset")
 
     def _begin(self, reason: str, journey: str, *, now: int) -> None:
-        assert (reason, journey, now) == ("publish", "hello", self.now)
-        self._note("visit")
+        assert now == self.now
+        is_usual = (reason, journey) == ("publish", "hello")
+        self._note("visit" if is_usual else f"{reason} {journey}".rstrip())
 
     def _store(self, document: Any) -> None:
         self.now += self.storing_takes_ms
@@ -182,3 +203,99 @@ def test_a_channel_that_is_not_deployed_is_refused_with_the_parameter_for_it() -
     assert error["kind"] == "UnknownChannel"
     assert "deploy with --parameter EmailConcurrency=2 (0 means not" in error["message"]
     assert stack.calls == []
+
+
+VIPS = Journey("vips", trigger=entered("vip"), steps=[Send("email", "hello")])
+AUDIENCE = audience_plan([], [Segment("vip", profile.plan == "pro")], [])
+
+
+@pytest.mark.parametrize(
+    ("journeys", "options"),
+    [
+        ([HELLO, Journey("daily", trigger=every("day", at="09:00"), steps=[])], {}),
+        ([HELLO], {"audience": AUDIENCE}),
+    ],
+    ids=["schedule", "segment"],
+)
+def test_everybody_is_visited_whom_something_new_is_to_wake(
+    journeys: list[Journey], options: dict[str, Any]
+) -> None:
+    stack = Stack()
+    stack.publish()
+    stack.calls.clear()
+
+    answer = stack.publish(*journeys, **options)["publish"]
+    again = stack.publish(*journeys, **options)["publish"]
+
+    assert answer["visited"] == [""]
+    assert again["visited"] == []
+    assert stack.calls.count("publish") == 1
+    assert stack.calls.index("publish") < stack.calls.index("store")
+
+
+def test_a_launch_is_begun_for_existing_members_even_if_nothing_is_new() -> None:
+    stack = Stack()
+    stack.publish()
+    stack.calls.clear()
+
+    answers = [
+        stack.publish(HELLO, VIPS, audience=AUDIENCE, existing=["vips"])["publish"]
+        for _ in range(2)
+    ]
+
+    assert [answer["launched"] for answer in answers] == [["vips"], ["vips"]]
+    assert [answer["is_new"] for answer in answers] == [True, False]
+    assert stack.calls.count("launch vips") == 2  # the engine enrolls each once
+
+
+def test_a_launch_of_a_journey_on_an_event_is_begun_for_nobody() -> None:
+    stack = Stack()
+
+    answer = stack.publish(existing=["hello"])["publish"]
+
+    assert answer["launched"] == []
+    assert "launch hello" not in stack.calls
+
+
+def test_a_dry_run_launches_nobody_and_says_whom_it_would() -> None:
+    stack = Stack()
+
+    answer = stack.publish(VIPS, audience=AUDIENCE, existing=["vips"], dry_run=True)[
+        "publish"
+    ]
+
+    assert answer["launched"] == ["vips"]
+    assert stack.calls == []
+
+
+@pytest.mark.parametrize(
+    ("states", "existing", "said"),
+    [
+        ({}, "nobody", "isn't in the workspace"),
+        ({"vips": "draft"}, "vips", "is draft"),
+    ],
+    ids=["unknown", "draft"],
+)
+def test_what_cant_be_launched_is_refused_before_anything_is_published(
+    states: dict[str, str], existing: str, said: str
+) -> None:
+    stack = Stack()
+
+    answer = stack.publish(VIPS, audience=AUDIENCE, existing=[existing], **states)
+
+    assert said in answer["error"]["message"]
+    assert stack.calls == []
+    assert stack.revision == 0
+
+
+def test_a_schedule_that_was_stopped_begins_anew_for_everybody() -> None:
+    stack = Stack()
+    daily = Journey("daily", trigger=every("day", at="09:00"), steps=[])
+    stack.publish(daily)
+
+    for state in ("stopped", "live"):
+        asked = {"state": {"journey": "daily", "state": state}}
+        stack.publishing.answer(asked, time_left=lambda: 60_000)
+
+    assert stack.calls[-1] == "resume"
+    assert "stop daily" in stack.calls

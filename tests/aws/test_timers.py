@@ -674,7 +674,7 @@ def test_everybody_is_woken_at_their_instant_or_after_it(
 def test_a_row_says_who_is_due_when_whatever_the_id(due: int, customer: str) -> None:
     row = module._row(due, customer)
 
-    assert module._due(row) == (due, customer)
+    assert module.due_of(row) == (due, customer)
     minute, shard = divmod(module._place_of(row["bucket"]["S"]), SHARDS)
     assert minute == due // MINUTE_MS
     assert 0 <= shard < SHARDS

@@ -18,8 +18,9 @@ from journeykit.aws.customers import DynamoCustomers
 from journeykit.aws.messages import Visit, received
 from journeykit.aws.queues import Parcel, Queue, Unsendable
 from journeykit.aws.visits import SETTLED_S, VisitPages
+from journeykit.engine.calendar import to_ms
 from journeykit.engine.customer import Customer, Enrollment, Held
-from journeykit.engine.stimuli import WakeUp
+from journeykit.engine.stimuli import Launch, WakeUp
 from journeykit.errors import NewerStore, StoreBusy
 from journeykit.ports import Change
 from journeykit.testing.store_contract.samples import make_message, make_person
@@ -364,3 +365,85 @@ def received_by(sqs: Any, url: str) -> list[Mapping[str, Any]]:
         }
         for message in found
     ]
+
+
+class Parts(People):
+    """All customers, in parts, as a parallel scan reads them."""
+
+    def scan(
+        self, after: str, limit: int, *, part: int = 0, parts: int = 1
+    ) -> Sequence[Customer]:
+        if self.error is not None:
+            raise self.error
+        mine = [one for n, one in enumerate(self.people) if n % parts == part % parts]
+        start = [one.id for one in mine].index(after) + 1 if after else 0
+        return mine[start : start + limit]
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 30])
+def test_a_visit_of_everybody_goes_in_parts_and_wakes_each_once(count: int) -> None:
+    world = World([make_person(f"c{n:02}") for n in range(count)], parts=4)
+    world.pages._scan = Parts(world.people.people)
+
+    world.pages.begin("publish", "", now=NOW)
+    assert len(world.wakes.waiting) == 4
+    world.run()
+
+    assert sorted(world.wakes.woken) == [f"c{n:02}" for n in range(count)]
+
+
+def test_parts_of_a_job_do_not_take_each_others_pages() -> None:
+    world = World([make_person(f"c{n:02}") for n in range(12)], parts=2)
+    world.pages._scan = Parts(world.people.people)
+
+    world.pages.begin("publish", "", now=NOW)
+    world.run()
+
+    assert set(world.claims.holders) == {
+        f"t0/{part}.{page}" for part in range(2) for page in range(3)
+    }
+
+
+def test_a_launch_reaches_everybody_with_one_id_for_each_job() -> None:
+    world = World([make_person("ada"), make_person("bob")], parts=1)
+    sent: list[Launch] = []
+    send = world.wakes.send
+
+    def noted(parcels: Sequence[Parcel]) -> None:
+        found = [read(parcel) for parcel in parcels]
+        sent.extend(one for one in found if isinstance(one, Launch))
+        send(
+            [p for p, one in zip(parcels, found, strict=True) if isinstance(one, Visit)]
+        )
+
+    world.wakes.send = noted  # type: ignore[method-assign]
+    visit = world.pages.begin("launch", "vips", now=NOW)
+    world.run()
+
+    assert [(one.customer, one.journey) for one in sent] == [
+        ("ada", "vips"),
+        ("bob", "vips"),
+    ]
+    assert {one.id for one in sent} == {f"visit-{visit.id}"}
+    assert {to_ms(one.received_at) for one in sent} == {NOW}
+
+
+def test_dynamodb_reads_all_parts_of_a_table() -> None:
+    dynamodb = botocore.session.get_session().create_client("dynamodb")
+    store = DynamoCustomers(
+        dynamodb,
+        make_customers_table(dynamodb),
+        log=lambda _: None,
+        bury=lambda _: None,
+        clock=lambda: NOW,
+    )
+    store.commit([Change(None, make_person(f"c{n:02}")) for n in range(20)])
+
+    found: list[str] = []
+    for part in range(3):
+        after = ""
+        while page := store.scan(after, 3, part=part, parts=3):
+            found += [one.id for one in page]
+            after = page[-1].id
+
+    assert sorted(found) == [f"c{n:02}" for n in range(20)]

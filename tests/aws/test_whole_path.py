@@ -20,7 +20,9 @@ from journeykit import (
     Exit,
     Journey,
     Policies,
+    Segment,
     Send,
+    Stage,
     WaitFor,
     When,
     days as calendar_days,
@@ -30,8 +32,9 @@ from journeykit.channels import Callback, Message, Receipt, Report
 from journeykit.cli.demo import WORKSPACE
 from journeykit.cli.demo.shopping import PACKAGE, year_of_shopping
 from journeykit.engine.calendar import to_ms
-from journeykit.engine.stimuli import Enroll, Remove, WakeUp
+from journeykit.engine.stimuli import Enroll, Launch, Remove, WakeUp
 from journeykit.model.documents import from_json
+from journeykit.model.traits import AnyTrait
 from journeykit.testing import RecordingChannel
 from journeykit.testing.aws import AwsEmulator
 from journeykit.workspace import Workspace
@@ -92,8 +95,13 @@ GOLDEN = Path(__file__).parent.parent / "journeys"
 NOT_HERE = {
     "call": "its results are events that the story has; here the action gives them",
     "held_and_asked_again": "it lets a message come back that no dispatcher gave back",
+    "stages_of_a_lifecycle": "no rule of the bus lets in its first event, which nobody "
+    "hears; over SQLite the customer is in the first stage from then on",
 }
-EVERY_DAY = {"paused_and_resumed", "removed"}
+EVERY_DAY = {
+    *("paused_and_resumed", "removed"),
+    *("exit_segment_in_a_long_wait", "viewed_then_carted_then_nothing"),
+}
 
 
 def stories() -> Iterator[Any]:
@@ -136,6 +144,7 @@ class Story:
             name="golden",
             journeys=_journeys(document["journeys"]),
             policies=from_json(json.dumps(document.get("policies", {})), Policies),
+            **_audience(document.get("audience", {})),
         )
         first = next(one["at"] for one in self._stimuli if "at" in one)
         self.start = datetime.fromisoformat(first)
@@ -163,7 +172,7 @@ class Story:
             match what:
                 case Event():
                     aws.put_events([what])
-                case Enroll() | Remove() | WakeUp():
+                case Enroll() | Launch() | Remove() | WakeUp():
                     aws.put([what])
                 case {"publish": journeys}:
                     aws.publish(replace(self.workspace, journeys=_journeys(journeys)))
@@ -195,6 +204,15 @@ def _journeys(documents: list[dict[str, Any]]) -> tuple[Journey, ...]:
     return tuple(from_json(json.dumps(document), Journey) for document in documents)
 
 
+def _audience(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Traits, segments and stages, as a workspace holds them."""
+    kinds = {"traits": AnyTrait, "segments": Segment, "stages": Stage}
+    return {
+        part: from_json(json.dumps(document.get(part, [])), list[kind])  # type: ignore[valid-type]
+        for part, kind in kinds.items()
+    }
+
+
 def _happening(stimulus: Mapping[str, Any], n: int, now: datetime) -> Any:
     """What comes in, with the ids that the engine's own test gives it."""
     customer = stimulus.get("customer", "ada")
@@ -212,6 +230,13 @@ def _happening(stimulus: Mapping[str, Any], n: int, now: datetime) -> Any:
         case {"enroll": call}:
             said = {"id": f"call-{n}", **call}
             return Enroll(customer=customer, received_at=now, **said)
+        case {"launch": journey}:
+            return Launch(
+                id=stimulus.get("id", f"launch-{n}"),
+                journey=journey,
+                customer=customer,
+                received_at=now,
+            )
         case {"remove": journey}:
             return Remove(
                 id=stimulus.get("id", f"call-{n}"),

@@ -151,3 +151,19 @@ def test_it_fits_eighty_columns(published: Shop) -> None:
 
 def words(text: str) -> str:
     return " ".join(text.split())
+
+
+def test_a_customer_shows_when_a_schedule_is_due(shop: Shop) -> None:
+    shop.write(
+        "journeys/daily.py",
+        "from journeykit import Journey, every\n"
+        'daily = Journey("daily", trigger=every("day", at="09:00"), steps=[])\n',
+    )
+    shop("publish")
+    shop.happen(make_event("profile.updated", "ada", at="2026-01-05T10:00:00Z", x=1))
+
+    result = shop("customer", "ada")  # by the clock of New York
+
+    assert "triggers" in result.stdout
+    assert "daily" in result.stdout
+    assert "looks again 2026-01-06 04:00" in result.stdout

@@ -24,7 +24,7 @@ from journeykit.local.embedded import DATA
 from journeykit.media.email import email_of
 from journeykit.media.push import push_of
 from journeykit.media.sms import sms_of
-from journeykit.model.events import decode_event
+from journeykit.model.formats import decode_event
 from journeykit.testing import Simulator
 from journeykit.workspace import Workspace
 

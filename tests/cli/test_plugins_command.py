@@ -57,6 +57,7 @@ def test_plugins_are_listed_as_json() -> None:
             "journeykit_channels",
             "journeykit_cli",
             "journeykit_guards",
+            "journeykit_scores",
             "journeykit_template_engines",
         ],
         "contributes": [
@@ -65,5 +66,6 @@ def test_plugins_are_listed_as_json() -> None:
             "guard whisper",
             "template engine upper",
             "command hello",
+            "score loudness",
         ],
     }

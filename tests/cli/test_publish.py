@@ -229,3 +229,94 @@ def test_templates_that_are_gone_are_gone_for_messages_to_come(
         live = embedded.store.current()
         assert live is not None
         assert live.content == ""
+
+
+SEGMENTS = """\
+from journeykit import Segment, profile
+
+vip = Segment("vip", profile.plan == "pro")
+"""
+
+VIPS = """\
+from journeykit import Journey, Wait, days, entered
+
+vips = Journey("vips", trigger=entered("vip"), steps=[Wait(days(30))])
+"""
+
+
+def members(shop: Shop) -> None:
+    for id in ("ada", "bob"):
+        shop.happen(make_event("profile.updated", id, plan="pro"))
+    shop.happen(make_event("profile.updated", "cy", plan="free"))
+
+
+def test_a_publish_of_a_segment_visits_everybody_and_enrolls_nobody(
+    published: Shop,
+) -> None:
+    members(published)
+    published.write("segments.py", SEGMENTS)
+    published.write("journeys/vips.py", VIPS)
+
+    result = published("publish")
+
+    assert result.exit_code == 0, result.output
+    assert "3 visited: segments or schedules are new to them" in result.stdout
+    people = published.customers("ada", "bob", "cy")
+    assert [[*person.segments] for person in people] == [["vip"], ["vip"], []]
+    assert not any(person.active for person in people)
+    with published.embedded() as embedded:
+        assert [*embedded.store.unfinished()] == []
+
+
+def test_existing_members_are_enrolled_once_if_that_is_asked_for(
+    published: Shop,
+) -> None:
+    members(published)
+    published.write("segments.py", SEGMENTS)
+    published.write("journeys/vips.py", VIPS)
+
+    first = published("publish", "--existing", "vips")
+    second = published("publish", "--existing", "vips")
+
+    assert "vips launched: 2 of 3 enter it" in first.stdout, first.output
+    assert "nothing differs from catalog revision 2" in second.stdout
+    assert "vips launched: 0 of 3 enter it" in second.stdout
+    assert "has been in the journey before its launch" in second.stdout
+    ada, bob, cy = published.customers("ada", "bob", "cy")
+    assert [len(one.active) for one in (ada, bob, cy)] == [1, 1, 0]
+
+
+def test_a_launch_on_an_event_enrolls_nobody_and_says_why(published: Shop) -> None:
+    members(published)
+
+    result = published("publish", "--existing", "news")
+
+    assert result.exit_code == 0
+    assert "news launched: 0 enter it" in words(result.stdout)
+    assert "an event that has happened does not happen again" in words(result.stdout)
+
+
+def test_a_launch_of_an_unknown_journey_publishes_nothing(shop: Shop) -> None:
+    result = shop("publish", "--existing", "nwes")
+
+    assert result.exit_code == 1
+    assert "did you mean 'news'?" in result.stderr
+    with shop.embedded() as embedded:
+        assert embedded.store.revision() == 0
+
+
+def test_a_publish_that_was_killed_leaves_its_visit_to_the_next_process(
+    published: Shop,
+) -> None:
+    members(published)
+    published.write("segments.py", SEGMENTS)
+    with published.embedded() as embedded:
+        embedded.publish(now=1_790_000_000_000)  # and there it ends
+
+    with published.embedded() as embedded:
+        (job,) = embedded.store.unfinished()
+        assert (job.reason, job.journey, job.visited) == ("publish", "", 0)
+        embedded.visits.unfinished(now=1_790_000_000_000)
+
+    (ada,) = published.customers("ada")
+    assert [*ada.segments] == ["vip"]

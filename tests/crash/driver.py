@@ -114,7 +114,8 @@ def die_at(number: int) -> list[int]:
 
         setattr(owner, name, watched)
 
-    for name in ("commit", "take", "settle", "put", "forget", "publish", "save"):
+    changing = ("commit", "take", "settle", "put", "forget", "publish", "save", "own")
+    for name in changing:
         around(SQLiteStore, name)
     around(Notebook, "send")
     around(LogFile, "append")

@@ -15,6 +15,7 @@ from tests.crash.worlds import (
     cart_events,
     cart_world,
     run_all,
+    visitor_world,
 )
 
 from journeykit.cli.demo import WORKSPACE
@@ -32,10 +33,17 @@ def world(tmp_path: Path) -> World:
     return cart_world(folder, customers=CUSTOMERS)
 
 
-def same(disturbed: Outcome, undisturbed: Outcome) -> None:
-    """Everything that was decided, and what is stored, is the same."""
+def same(disturbed: Outcome, undisturbed: Outcome, *, told_twice: bool = False) -> None:
+    """Everything that was decided, and what is stored, is the same.
+
+    `told_twice`: A merge cuts a batch in pieces, and how far the file was read is stored
+    with the last one. So events of a piece may be read once more, and are known by then.
+    """
     assert disturbed.customers == undisturbed.customers
-    assert disturbed.decisions == undisturbed.decisions
+    more = disturbed.decisions - undisturbed.decisions
+    assert not undisturbed.decisions - disturbed.decisions
+    assert told_twice or not more
+    assert {json.loads(line).get("reason") for line in more} <= {"duplicate"}
     assert disturbed.catalog == undisturbed.catalog
     assert disturbed.waiting == undisturbed.waiting == 0
 
@@ -111,6 +119,25 @@ def test_a_run_that_dies_at_each_moment_in_turn_ends_as_if_nothing_had_happened(
 
 
 @pytest.mark.slow
+def test_who_they_are_is_the_same_at_whatever_moment_it_dies(tmp_path: Path) -> None:
+    folder = tmp_path / "undisturbed"
+    folder.mkdir()
+    world = visitor_world(folder, customers=8)
+    world.run("--idempotent", "--batch", "9", "--at", str(10**9))
+    moments = int((folder / "moments").read_text())
+    before = world.outcome()
+
+    worlds = [world.copy(f"killed-{moment}") for moment in range(1, moments + 1)]
+    kills = run_all(worlds, "--idempotent", "--batch", "9", "--at", "1")
+
+    assert kills == moments
+    for killed in worlds:
+        after = killed.outcome()
+        same(after, before, told_twice=True)
+        assert after.asked.keys() == before.asked.keys()
+
+
+@pytest.mark.slow
 def test_the_demos_households_survive_it_as_well(tmp_path: Path) -> None:
     folder = tmp_path / "undisturbed"
     folder.mkdir()
@@ -144,6 +171,30 @@ def test_one_death_in_the_middle_changes_nothing(tmp_path: Path) -> None:
 
     assert kills == 1
     same(killed.outcome(), world.outcome())
+
+
+def test_one_death_in_a_merge_changes_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "undisturbed"
+    folder.mkdir()
+    world = visitor_world(folder, customers=8)
+    world.run("--idempotent", "--batch", "9", "--at", str(10**9))
+    moments = int((folder / "moments").read_text())
+    killed = world.copy("killed")
+
+    kills = killed.run("--idempotent", "--batch", "9", "--at", str(moments // 3))
+
+    before, after = world.outcome(), killed.outcome()
+    assert kills == 1
+    same(after, before, told_twice=True)
+    kinds = Counter(
+        (line["kind"], line.get("journey"))
+        for line in map(json.loads, before.decisions)
+    )
+    assert kinds["identity", None] >= 8
+    starts = {"keen", "lapsed", "daily", "quiet", "left"}
+    assert all(kinds["entered", journey] for journey in starts)
+    assert kinds["exited", "keen"]
+    assert sum(bool(one.get("merged_into")) for one in before.customers.values()) == 4
 
 
 def test_every_event_twice_is_every_event_once(world: World) -> None:

@@ -45,6 +45,57 @@ cart = Journey(
 )
 """
 
+WHO_THEY_ARE = {
+    "traits.py": """
+from journeykit import Count, Last
+
+traits = [
+    Count("orders", "order.placed"),
+    Count("recent", "page.viewed", within="1d"),
+    Last("last_order", "order.placed"),
+]
+""",
+    "segments.yaml": """
+- {id: keen, when: "trait.recent >= 3"}
+- {id: lapsed, when: 'trait.last_order.olderThan("P1D")'}
+""",
+    "journeys/who.py": """
+from journeykit import (
+    Journey, Send, Wait, entered, every, hours, inactive, on,
+)
+
+keen = Journey(
+    "keen",
+    trigger=entered("keen"),
+    reentry="always",
+    keep_while_in_segment="keen",
+    steps=[Wait(hours(20)), Send("email", "keen"), Wait(hours(20)), Send("sms", "too")],
+)
+lapsed = Journey("lapsed", trigger=entered("lapsed"), steps=[Send("email", "come-back")])
+daily = Journey(
+    "daily",
+    trigger=every("day", at="09:00", segment="lapsed"),
+    reentry="always",
+    steps=[Send("push", "daily")],
+)
+quiet = Journey(
+    "quiet",
+    trigger=inactive("page.viewed", for_=hours(36)),
+    reentry="always",
+    steps=[Send("sms", "quiet")],
+)
+left = Journey(
+    "left",
+    trigger=on("page.viewed")
+    .then(on("cart.added"), within=hours(1))
+    .without(on("order.placed"), within=hours(3)),
+    steps=[Send("push", "left")],
+)
+""",
+    "journeys/cart.py": CART,
+}
+"""A segment that flips by time, a sliding trait, inactivity, a schedule, a sequence."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -144,6 +195,9 @@ class World:
                 continue
             seen[key] = text
             line["customer"] = names.get(line["customer"], "nobody")
+            detail = line.get("detail", {})
+            if "log_id" in detail:  # whoever was merged
+                detail["log_id"] = names[detail["log_id"]]
             found[json.dumps(line, sort_keys=True)] += 1
         return found, repeated
 
@@ -186,7 +240,7 @@ def cart_events(customers: int) -> Sequence[bytes]:
     ]
 
 
-def _event(name: str, number: int, after_ms: int) -> bytes:
+def _event(name: str, number: int, after_ms: int, **more: Any) -> bytes:
     at = START + timedelta(milliseconds=after_ms)
     return json.dumps(
         {
@@ -195,5 +249,43 @@ def _event(name: str, number: int, after_ms: int) -> bytes:
             "customer": f"customer-{number:05}",
             "occurred_at": at.isoformat(timespec="milliseconds"),
             "properties": {"total": number},
+            **more,
         }
     ).encode()
+
+
+def visitor_world(folder: Path, *, customers: int) -> World:
+    """Everybody looks around; every second one does so before they sign in."""
+    workspace = folder / "workspace"
+    (workspace / "journeys").mkdir(parents=True)
+    (workspace / "journeykit.toml").write_text("")
+    for name, text in WHO_THEY_ARE.items():
+        (workspace / name).write_text(text)
+    world = World(folder, until=START + timedelta(days=4))
+    return world.lines(visits(customers))
+
+
+def visits(customers: int) -> Sequence[bytes]:
+    """Three looks and a cart, of a browser first; then its owner signs in, and some buy."""
+    hour = 3_600_000
+    lines: list[tuple[int, bytes]] = []
+    for n in range(customers):
+        start = n * 600_000  # ten minutes apart, so that one batch has all of it
+        browser = {"identifiers": {"anonymous": f"browser-{n}"}}
+        unknown = {"customer": "", **browser} if n % 2 else {}
+        for look in range(3):
+            at = start + look * hour
+            id = {"id": f"look-{n}-{look}"}
+            lines.append((at, _event("page.viewed", n, at, **id, **unknown)))
+        at = start + 2 * hour + 60_000
+        lines.append((at, _event("cart.added", n, at, **unknown)))
+        at += 60_000
+        lines.append((at, _event("signed.in", n, at, **browser)))
+        if n % 4 < 2:
+            at += 60_000
+            lines.append((at, _event("order.placed", n, at)))
+        if n % 3 == 0:
+            at = start + 30 * hour
+            id = {"id": f"look-{n}-late"}
+            lines.append((at, _event("page.viewed", n, at, **id, **browser)))
+    return [line for _, line in sorted(lines)]

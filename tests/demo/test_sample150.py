@@ -27,21 +27,25 @@ from journeykit import (
     QuietHours,
     ReEntry,
     Send,
+    Trigger,
     Until,
     Update,
     Wait,
     WaitFor,
     When,
     Window,
+    becomes,
     days,
     entry,
     event,
     has,
     hours,
+    inactive,
     on,
     profile,
 )
 from journeykit.cli.demo.shopping import END, PACKAGE, year_of_shopping
+from journeykit.model.conditions import older_than, trait
 from journeykit.testing import SentMessage, Simulator
 
 pytestmark = pytest.mark.skipif(
@@ -63,10 +67,15 @@ def run(
     shopping: Sequence[Event],
     *journeys: Journey,
     policies: Policies | None = None,
+    audience: Any = None,
 ) -> Simulator:
     """Replay the year and stop where it ends."""
     simulator = Simulator(
-        journeys, start=shopping[0].occurred_at, policies=policies, explain=False
+        journeys,
+        start=shopping[0].occurred_at,
+        policies=policies,
+        audience=audience,
+        explain=False,
     )
     simulator.run(shopping, until=END)
     return simulator
@@ -136,6 +145,64 @@ def test_o03_thirty_calendar_days_keep_the_local_time_across_clock_changes(
     assert len(calendar) == 229
     assert calendar.keys() == elapsed.keys()
     assert sum(calendar[id] != elapsed[id] for id in calendar) == 40
+
+
+BY_TRIGGER = {
+    "inactive": inactive("purchase", for_=hours(720)),
+    "without": on("purchase").without(on("purchase"), within=hours(720)),
+    "crossed": becomes(older_than(trait.last_purchase, hours(720))),
+}
+
+
+@pytest.mark.parametrize("trigger", list(BY_TRIGGER.values()), ids=list(BY_TRIGGER))
+def test_o02_is_a_trigger_of_its_own(
+    shopping: Sequence[Event], trigger: Trigger
+) -> None:
+    told = Journey("lapse", trigger=trigger, steps=[Send("email", "lapse")])
+    last = {"type": "last", "name": "last_purchase", "value": None, "within": None}
+    purchase = {"name": "purchase", "where": None}
+    audience = {"traits": [{**last, "of": [purchase]}], "segments": [], "stages": []}
+
+    by_trigger = run(shopping, told, audience=audience).sends
+
+    by_wait = run(shopping, lapse(hours(720))).sends
+    assert len(by_trigger) == 229
+    assert sent(by_trigger) == sent(by_wait)
+
+
+def test_o03_is_a_trigger_of_its_own(shopping: Sequence[Event]) -> None:
+    trigger = on("purchase").without(on("purchase"), within=days(30))
+    told = Journey("lapse", trigger=trigger, steps=[Send("email", "x")], zone=ZONE)
+
+    by_trigger = run(shopping, told).sends
+
+    assert sent(by_trigger) == sent(run(shopping, lapse(days(30))).sends)
+
+
+def test_three_purchases_in_a_day_are_what_a_count_over_the_stream_finds(
+    shopping: Sequence[Event],
+) -> None:
+    trigger = on("purchase").times(3, within=hours(24))
+    told = Journey(
+        "thrice", trigger=trigger, reentry="always", steps=[Send("push", "x")]
+    )
+    expected: list[tuple[str, datetime]] = []
+    recent: dict[str, list[datetime]] = {}
+    for purchase in (one for one in shopping if one.name == "purchase"):
+        at, before = purchase.occurred_at, recent.get(purchase.customer, [])
+        counted = [*(t for t in before if t > at - timedelta(hours=24)), at]
+        recent[purchase.customer] = counted if len(counted) < 3 else []
+        if len(counted) == 3:
+            expected.append((purchase.customer, at))
+
+    thrice = run(shopping, told).sends
+
+    assert len(thrice) > 100
+    assert sent(thrice) == sorted(expected)
+
+
+def sent(messages: Sequence[SentMessage]) -> list[tuple[str, datetime]]:
+    return sorted((message.customer, message.at) for message in messages)
 
 
 def test_o04_a_series_goes_on_until_a_purchase_starts_it_anew(

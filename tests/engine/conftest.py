@@ -48,6 +48,7 @@ class Drive:
         policies: Policies | None = None,
         start: str | datetime = T0,
         channels: Mapping[str, ChannelRules] | None = None,
+        audience: Mapping[str, Any] | None = None,
         explain: bool = False,
     ) -> None:
         self.start = self.now = _iso(start) if isinstance(start, str) else start
@@ -62,15 +63,22 @@ class Drive:
         self._channels = channels
         self._policies = policies or Policies()
         self._states: dict[str, State] = {}
+        self._audience = audience
         self._revision = 0
         self._count = 0
         self.publish(*journeys)
 
     # --- given ---------------------------------------------------------------------
 
-    def publish(self, *journeys: Journey, policies: Policies | None = None) -> None:
+    def publish(
+        self,
+        *journeys: Journey,
+        policies: Policies | None = None,
+        audience: Mapping[str, Any] | None = None,
+    ) -> None:
         """These journeys are live from now on."""
         self._policies = policies or self._policies
+        self._audience = self._audience if audience is None else audience
         self._journeys = journeys
         self._compile()
 
@@ -87,6 +95,7 @@ class Drive:
             channels=self._channels,
             states=self._states,
             revision=self._revision,
+            audience=self._audience,
         )
 
     # --- when ----------------------------------------------------------------------
@@ -246,6 +255,8 @@ class Drive:
             document = first.customer
             dues = [*map(self.catalog.due_of, document.active)]
             dues += map(self.catalog.due_of_held, document.held)
+            dues += [way.due for way in document.progress.values() if way.due]
+            dues += [document.flips_at] if document.flips_at else []
             earliest = min(dues, default=LATEST)
             assert document.next_due == (earliest if earliest != LATEST else None)
         self._keep(first, now)

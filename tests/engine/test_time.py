@@ -33,6 +33,7 @@ from journeykit import (
     timestamp,
 )
 from journeykit.engine.guards import ChannelRules
+from journeykit.model import zones
 from journeykit.model.steps import Step
 
 
@@ -521,3 +522,15 @@ def test_a_long_catch_up_ends_with_the_same_profile(drive: Any) -> None:
 
     assert once.customer.profile == often.customer.profile == {"n": 299}
     assert once.customer.clock == often.customer.clock
+
+
+def test_an_unknown_zone_costs_no_search_for_one_like_it(
+    drive: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zones, "_why_unknown", None)  # milliseconds, in each reaction
+    ada = drive(journey(Wait(Until(time="09:00"))))
+
+    ada.event("profile.updated", zone="Mars/Phobos")
+    ada.event("start")
+
+    assert ada.due_in == "+21h"  # by UTC

@@ -26,6 +26,7 @@ from journeykit.aws import (
     api_keys,
     catalogs,
     contents,
+    identities,
     notices,
     references,
     slots,
@@ -72,9 +73,14 @@ CALLS: dict[str, dict[str, set[str]]] = {
         "Bus": {"events:PutEvents"},
         "EventsQueue": {"sqs:SendMessage"},
         "FeedbackQueue": {"sqs:SendMessage"},
-        "CustomersTable": {"dynamodb:GetItem"},
+        "DeadLetterQueue": {"sqs:SendMessage"},
+        "CustomersTable": {
+            *("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:UpdateItem")
+        },
         "DeliveriesTable": {"dynamodb:BatchGetItem"},
-        "StateTable": STATE | {"dynamodb:UpdateItem"},
+        "StateTable": STATE
+        | {"dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
+        "DecisionsStream": {"firehose:PutRecordBatch"},
         "parameter/journeykit/${AWS::StackName}": {"ssm:GetParametersByPath"},
         "parameter/journeykit/${AWS::StackName}/": {"ssm:GetParametersByPath"},
         "HttpLogs": LOG,
@@ -87,7 +93,9 @@ CALLS: dict[str, dict[str, set[str]]] = {
             *("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Scan"),
             "dynamodb:UpdateItem",
         },
-        "StateTable": STATE | {"dynamodb:PutItem", "dynamodb:UpdateItem"},
+        "StateTable": STATE
+        | {"dynamodb:BatchGetItem", "dynamodb:DeleteItem"}
+        | {"dynamodb:PutItem", "dynamodb:UpdateItem"},
         "DecisionsStream": {"firehose:PutRecordBatch"},
         "IngestLogs": LOG,
     },
@@ -303,7 +311,10 @@ def test_functions_that_run_plugins_or_read_events_write_no_api_key() -> None:
             *(contents._key("5e88", 0), notices._key("ada", "d1")),
             references._item(Reference("5e88", "ada", "d1", 0)),
         ],
-        "ingest": [visits._count_of("v1/0"), visits._place_of("v1/0", "page")],
+        "ingest": [
+            *(visits._count_of("v1/0"), visits._place_of("v1/0", "page")),
+            *(identities._key_of("5e88"), identities._row("5e88")),
+        ],
         "nobody": [api_keys._key("5e884898")],
     }
 
@@ -372,7 +383,9 @@ def test_the_key_is_used_from_this_account_only() -> None:
 # --- what is really called ----------------------------------------------------------
 
 JOURNEY = """
-from journeykit import Call, Emit, Journey, Send, Wait, WaitFor, hours, minutes, on
+from journeykit import (
+    Call, Emit, Journey, Send, Wait, WaitFor, asked, hours, minutes, on,
+)
 
 journey = Journey(
     id="welcome",
@@ -387,6 +400,7 @@ journey = Journey(
         Send("email", "again"),
     ],
 )
+banner = Journey(id="banner", trigger=asked("home"), steps=[Send("inapp", "banner")])
 """
 
 
@@ -417,6 +431,12 @@ def called(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
         event["occurred_at"] = "2026-06-01T09:20:00Z"
         bearer = {"authorization": f"Bearer {key}"}
         assert aws.post("/v1/events", [event], headers=bearer).status < 300
+        asking = {"authorization": f"Bearer {aws.new_api_key('decide')}"}
+        ask = {"customer": "ada", "placement": "home"}
+        assert aws.post("/v1/decide", ask, headers=asking).status == 200
+        visitor = {"identifiers": {"anonymous": "a-17"}, "placement": "home"}
+        for asked in (visitor, {**visitor, "customer": "ada"}):
+            assert aws.post("/v1/decide", asked, headers=asking).status == 200
         aws.advance(minutes(180))
         for request in aws.requests:
             service = SERVICES.get(request.service, request.service)

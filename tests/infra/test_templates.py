@@ -17,6 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.infra.reading import (
     FUNCTIONS,
@@ -31,6 +32,7 @@ from tests.infra.reading import (
     translated,
 )
 
+from journeykit.aws.publishing import Request, ScoreRequest
 from journeykit.aws.settings import PREFIX, Settings
 from journeykit.aws.stack import OUTPUT
 from journeykit.aws.templates import TEMPLATE, concurrency_of, templates_folder
@@ -61,7 +63,7 @@ NEEDS = {
     },
     "http": {
         *("bus", "events_queue", "feedback_queue", "customers_table", "state_table"),
-        *("deliveries_table", "manifest"),
+        *("deliveries_table", "dead_letter_queue", "decisions_stream", "manifest"),
     },
     "ingest": {
         *("customers_table", "state_table", "wakes_queue", "dead_letter_queue"),
@@ -377,6 +379,7 @@ def test_only_providers_and_customers_need_no_key_where_callers_use_iam() -> Non
     assert found == {
         "$default": {"Fn::If": ["AsksForIam", "AWS_IAM", "NONE"]},
         "GET /v1/feedback/{channel}": "NONE",
+        "ANY /v1/sources/{source}": "NONE",
         "POST /v1/feedback/{channel}": "NONE",
         **dict.fromkeys([f"ANY /{kind}/{{token}}" for kind in "upclo"], "NONE"),
         "ANY /v1/inbox/{customer}": "NONE",
@@ -631,8 +634,19 @@ def test_the_bus_keeps_what_it_cannot_hand_over() -> None:
     assert many(rule["Properties"]["EventPattern"]["source"]) == [{"prefix": ""}]
 
 
+def test_models_are_asked_when_the_operator_says_so() -> None:
+    schedule = resources("template", "AWS::Scheduler::Schedule")["ScoringSchedule"]
+    properties = schedule["Properties"]
+
+    assert schedule["Condition"] == "AsksModels"
+    assert text(properties["Target"]["Arn"]) == "${PublishFunction.Arn}"
+    asked = msgspec.json.decode(properties["Target"]["Input"], type=Request)
+    assert asked.score == ScoreRequest()
+
+
 def test_time_is_looked_at_each_minute() -> None:
-    [schedule] = resources("template", "AWS::Scheduler::Schedule").values()
+    schedules = resources("template", "AWS::Scheduler::Schedule")
+    [schedule] = (one for id, one in schedules.items() if id != "ScoringSchedule")
 
     properties = schedule["Properties"]
     assert properties["ScheduleExpression"] == "rate(1 minute)"

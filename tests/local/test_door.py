@@ -312,10 +312,14 @@ def test_an_enrollment_is_a_call() -> None:
 @pytest.mark.parametrize(
     ("path", "body", "said"),
     [
-        ("/v1/identify", {"customer": "ada", "attributes": {}}, "`id`"),
+        ("/v1/identify", {"customer": "ada", "attributes": {}}, "id is missing"),
         ("/v1/identify", {"id": "", "customer": "a", "attributes": {}}, "id: needs"),
         ("/v1/identify", {"id": "1", "customer": "a", "attributes": 5}, "attributes"),
-        ("/v1/identify", {"id": "1", "customer": "a", "traits": {}}, "`traits`"),
+        (
+            "/v1/identify",
+            {"id": "1", "customer": "a", "traits": {}},
+            "'traits' is no field",
+        ),
         (
             "/v1/identify",
             {"id": "1", "customer": "a", "attributes": {"x": "\ud800"}},
@@ -331,9 +335,9 @@ def test_an_enrollment_is_a_call() -> None:
             },
             "no offset",
         ),
-        ("/v1/enroll", {"id": "1", "journey": "w"}, "`customer`"),
+        ("/v1/enroll", {"id": "1", "journey": "w"}, "customer is missing"),
         ("/v1/enroll", {"id": "1", "journey": "", "customer": "a"}, "journey: needs"),
-        ("/v1/enroll", [], "Expected `object`"),
+        ("/v1/enroll", [], "the body is of type array, needs object"),
     ],
 )
 def test_a_wrong_call_is_refused_and_the_field_named(
@@ -723,3 +727,14 @@ def test_every_event_is_either_accepted_or_rejected_by_its_index(
     assert len(accepted) == found["accepted"]
     assert sorted([*accepted, *rejected]) == list(range(len(kinds)))
     assert all(kinds[index] == "good" for index in accepted)
+
+
+def test_a_misspelt_field_of_a_call_says_which_was_meant() -> None:
+    call = {"id": "c-1", "journey": "welcome", "custmer": "ada"}
+
+    answer = post(door(), "/v1/enroll", call)
+
+    assert answer.status == 400
+    assert json.loads(answer.body)["error"] == (
+        "'custmer' is no field of the body; did you mean 'customer'?"
+    )

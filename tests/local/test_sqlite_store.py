@@ -157,7 +157,7 @@ UNFIT: dict[Callable[[Path], None], str] = {
     short_text: "is no database",
     another_application: "is another application's database",
     marked_by_another_application: "is another application's database",
-    later_release: "shape 3, this one reads up to 2",
+    later_release: f"shape {len(MIGRATIONS) + 1}, this one reads up to {len(MIGRATIONS)}",
     cut_in_half: "is damaged",
     header_overwritten: "is no database",
 }
@@ -254,7 +254,8 @@ def test_a_database_of_the_first_shape_is_read(path: Path) -> None:
         assert again.command == make_message("d2")
         assert (again.attempts, again.reserved, again.lapsed) == (1, True, False)
         assert (lapsed.command, lapsed.lapsed) == (make_message("d3"), True)
-        assert [stimulus for _, stimulus in store.pending(9)] == make_stimuli()
+        known = make_stimuli()[:5]  # what there was then
+        assert [stimulus for _, stimulus in store.pending(9)] == known
         assert [lines for _, lines in store.journal(9)] == [b"1\n"]
         assert [letter.reason for letter in store.dead(0, 9)] == ["poison"]
         assert store.claim("first-2", "bob", 2, at=NOW) == 2
@@ -400,7 +401,7 @@ def document(db: sqlite3.Connection) -> bytes:
 def of_a_later_schema(stored: bytes) -> bytes:
     places = msgspec.msgpack.decode(stored)
     return msgspec.msgpack.encode(
-        [2 if p == 1 and n == 2 else p for n, p in enumerate(places)]
+        [p + 1 if n == 2 else p for n, p in enumerate(places)]
     )
 
 

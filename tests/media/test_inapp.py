@@ -25,6 +25,8 @@ def test_an_app_gets_all_fields_always() -> None:
         "data": {},
         "locale": "ar",
         "direction": "rtl",
+        "placement": "",
+        "ask": "",
     }
 
 

@@ -22,6 +22,7 @@ from journeykit.model.cel import (
     paths,
     unparse,
 )
+from journeykit.model.durations import Duration
 
 # --- Any tree that the subset can say ------------------------------------------------
 
@@ -61,7 +62,15 @@ def compounds(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
     )
 
 
-TREES = st.recursive(PATHS | LITERALS | HAS | STAMPS, compounds, max_leaves=12)
+LENGTHS = st.builds(Duration, days=st.integers(0, 400), ms=st.integers(1, 10**9))
+TIME_TESTS = st.builds(
+    Call,
+    st.sampled_from(cel.TIME_METHODS),
+    st.tuples(PATHS | STAMPS, LENGTHS.map(str).map(Literal)),
+)
+TREES = st.recursive(
+    PATHS | LITERALS | HAS | STAMPS | TIME_TESTS, compounds, max_leaves=12
+)
 
 
 @given(TREES)

@@ -288,6 +288,11 @@ def test_an_event_spelled_almost_like_a_declared_one_is_a_warning() -> None:
     assert issue.message == (
         "event 'order.placd' is not declared; did you mean 'order.placed'?"
     )
+    ours = only("warning", journey(goal=Goal(on("score.updatd"))), schemas=SCHEMAS)
+    assert "did you mean 'score.updated'?" in ours.message
+    own = journey(trigger=on("order.placed"), goal=Goal(on("card.updated")))
+    others = Schemas(events={"order.placed": SCHEMAS.events["order.placed"]})
+    assert not found(own, schemas=others), "names of ours are offered for slips only"
     emitted = journey(Emit("order.placd"), goal=Goal(on("order.placd")))
     assert not found(emitted, schemas=SCHEMAS)
 

@@ -24,6 +24,7 @@ from journeykit.model.conditions import (
     size,
     text_of,
 )
+from journeykit.model.durations import days
 
 AT = datetime(2026, 3, 1, 10, tzinfo=timezone(timedelta(hours=1)))
 
@@ -37,7 +38,7 @@ class Color(Enum):
 
 
 # What authors write is evaluated as they write it: the linter would rewrite half of it.
-NAMES = {**vars(conditions), "AT": AT, "Color": Color, "Plan": Plan}
+NAMES = {**vars(conditions), "AT": AT, "Color": Color, "Plan": Plan, "days": days}
 
 
 # --- Python prints CEL -----------------------------------------------------------------

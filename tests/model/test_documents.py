@@ -38,7 +38,7 @@ from journeykit.model.documents import (
     to_json,
     to_yaml,
 )
-from journeykit.model.events import decode_event
+from journeykit.model.formats import decode_event
 
 CART = Journey(
     id="cart",

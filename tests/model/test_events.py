@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from journeykit.errors import InputError
-from journeykit.model.events import checked, decode_event
+from journeykit.model.events import INNER, checked
+from journeykit.model.formats import decode_event
 from journeykit.testing import make_event
 
 
@@ -86,14 +87,13 @@ def test_what_is_wrong_with_a_line_leads_to_the_way_out(
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ({"userId": "u", "event": "x"}, "messageId is missing"),
         (
             {"userId": "u", "messageId": "m"},
             "event: a track line needs the event's name",
         ),
         (
-            {"anonymousId": "u", "messageId": "m", "event": "x"},
-            "userId is missing; an anonymousId",
+            {"messageId": "m", "event": "x"},
+            "userId is missing, and so is anonymousId",
         ),
     ],
 )
@@ -106,3 +106,58 @@ def test_a_line_of_segments_is_known_by_its_ids(
         decode_event(text.encode())
 
     assert said in str(error.value)
+
+
+def test_somebody_is_named_by_an_id_or_by_identifiers() -> None:
+    event = decode_event(native(customer="", identifiers={"email": "a@example.com"}))
+
+    assert (event.customer, event.identifiers) == ("", {"email": "a@example.com"})
+    with pytest.raises(InputError, match="customer: needs 1 to 256 characters"):
+        decode_event(native(customer=""))
+
+
+@pytest.mark.parametrize(
+    ("identifiers", "said"),
+    [
+        ({"E-Mail": "a"}, "'E-Mail' is no kind of identifier"),
+        ({"email": ""}, "identifiers.email: needs 1 to 256 characters"),
+        ({"email": "a\x00b"}, "is not plain text"),
+        ({f"k{n}": "a" for n in range(9)}, "may be 8, these are 9"),
+    ],
+)
+def test_identifiers_keep_their_bounds(identifiers: dict[str, str], said: str) -> None:
+    with pytest.raises(InputError) as error:
+        decode_event(native(identifiers=identifiers))
+
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize("name", [*sorted(INNER), "~welcome/0", "~"])
+def test_what_only_the_engine_tells_is_taken_of_nobody(name: str) -> None:
+    segments: dict[str, Any] = {
+        "type": "track",
+        "messageId": "m",
+        "userId": "ada",
+        "event": name,
+    }
+    segments |= {"timestamp": "2026-06-01T09:00:00Z", "properties": {"segment": "vip"}}
+    cloud: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": "1",
+        "source": "shop",
+        "type": name,
+    }
+    cloud |= {"subject": "ada", "time": "2026-06-01T09:00:00Z"}
+    bridged: dict[str, Any] = {"id": "1", "source": "shop", "detail-type": name}
+    bridged |= {"time": "2026-06-01T09:00:00Z", "detail": {"customer": "ada"}}
+    said = "is what the engine itself tells; nobody sends it"
+
+    for line in (native(name=name), *map(_line, (segments, cloud, bridged))):
+        with pytest.raises(InputError, match=said):
+            decode_event(line)
+    with pytest.raises(InputError, match=said):
+        checked(msgspec.structs.replace(make_event("x"), name=name))
+
+
+def _line(fields: dict[str, Any]) -> bytes:
+    return json.dumps(fields).encode()

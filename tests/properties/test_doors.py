@@ -14,7 +14,7 @@ from tests.properties.worlds import RULES, Dice, Life, examples, rolls, stories,
 
 from journeykit import Catalog, InputError, JourneyKitError, Policies, react
 from journeykit.engine.customer import decode, encode, upgraded
-from journeykit.model.events import decode_event
+from journeykit.model.formats import FORMATS, decode_event
 
 REFUSALS = (ValueError, msgspec.ValidationError)
 
@@ -65,7 +65,7 @@ def test_bytes_are_an_event_or_an_input_error(line: bytes) -> None:
 
 
 @examples(200)
-@given(st.one_of(lines, anything), st.sampled_from(["auto", "native", "segment"]))
+@given(st.one_of(lines, anything), st.sampled_from(FORMATS))
 def test_json_is_an_event_or_an_input_error(value: Any, format: Any) -> None:
     with suppress(InputError):
         decode_event(json.dumps(value).encode(), format=format)

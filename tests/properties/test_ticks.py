@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from hypothesis import assume, given, strategies as st
@@ -24,7 +24,7 @@ from tests.properties.worlds import (
     worlds,
 )
 
-from journeykit import Customer, SendMessage, WakeUp, react
+from journeykit import Catalog, Customer, SendMessage, WakeUp, react
 from journeykit.engine.calendar import LATEST
 from journeykit.engine.ids import seen_hash
 from journeykit.engine.limits import SENDS_PER_REACTION
@@ -156,6 +156,19 @@ def assert_same_up_to_a_late_release(one: list[Told], two: list[Told]) -> None:
     assert len(one) == len(two)
 
 
+def dues(catalog: Catalog, customer: Customer) -> Iterator[int]:
+    """All that happens by itself: runs, held messages, and the customer's own."""
+    yield from map(catalog.due_of, customer.active)
+    yield from map(catalog.due_of_held, customer.held)
+    yield from own_dues(customer)
+
+
+def own_dues(customer: Customer) -> Iterator[int]:
+    """When segments, the stage, or the way to a trigger may change by time alone."""
+    own = [customer.flips_at, *(one.due for one in customer.progress.values())]
+    yield from (due for due in own if due is not None)
+
+
 @examples(80)
 @given(st.data())
 def test_next_due_is_the_earliest_due_and_waking_before_it_does_nothing(
@@ -164,14 +177,14 @@ def test_next_due_is_the_earliest_due_and_waking_before_it_does_nothing(
     world = data.draw(worlds())
     life = Life(world)
 
-    for moment in data.draw(stories(world.start, states=True)):
+    for moment in data.draw(stories(world.start, states=True, merges=True)):
         if life.meet(moment) is None:
             continue
         customer = life.customer
         assert customer is not None
         if customer.catalog < life.catalog.revision:
             continue  # what changed nothing has not obeyed the new catalog either
-        earliest = min(map(life.catalog.due_of, customer.active), default=LATEST)
+        earliest = min(dues(life.catalog, customer), default=LATEST)
         assert customer.next_due == (None if earliest == LATEST else earliest)
         early = moment.now if customer.next_due is None else customer.next_due - 1
         reaction = react(
@@ -188,7 +201,7 @@ def test_whoever_has_something_due_is_done_after_finitely_many_wake_ups(
     data: st.DataObject,
 ) -> None:
     world = data.draw(worlds())
-    life = Life(world).live(data.draw(stories(world.start, states=True)))
+    life = Life(world).live(data.draw(stories(world.start, states=True, merges=True)))
 
     late = life.reactions[-1][0] + data.draw(st.sampled_from([0, HOUR, DAY, 40 * DAY]))
     count = 0
@@ -211,20 +224,24 @@ def test_the_clock_never_runs_back_and_a_wake_up_moves_it_no_further_than_it_mus
     life = Life(world)
 
     clock = 0
-    for moment in data.draw(stories(world.start)):
+    for moment in data.draw(stories(world.start, merges=True)):
         # A held-out run ends without a word when its last window closes.
         closing = [
             run.due or 0
             for run in (life.customer.active if life.customer else [])
             if run.held_out and (run.due or 0) <= moment.now
         ]
+        # Nor needs anything be told of a segment that is hidden, or of nobody's schedule.
+        before = life.customer
+        turns = [due for due in own_dues(before) if due <= moment.now] if before else []
         reaction = life.meet(moment)
         assert reaction is not None
         assert life.customer is not None
         assert life.customer.clock >= clock
         if isinstance(moment.what, WakeUp) and clock:
             happened = [entry.at for entry in reaction.trace]
-            assert life.customer.clock <= max([clock, *closing, *happened])
+            latest = [moment.now] if turns else [clock, *closing, *happened]
+            assert life.customer.clock <= max(latest)
         clock = life.customer.clock
 
 
@@ -235,7 +252,7 @@ def test_the_trace_is_in_the_order_of_its_instants(data: st.DataObject) -> None:
     life = Life(world)
 
     last = 0
-    for moment in data.draw(stories(world.start)):
+    for moment in data.draw(stories(world.start, merges=True)):
         before = life.customer
         reaction = life.meet(moment)
         assert reaction is not None

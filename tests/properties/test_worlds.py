@@ -7,7 +7,7 @@ from random import Random
 from tests.properties.worlds import Dice, Life, story, world_of
 
 KINDS = """
-    ignored refused clamped profile consent address not_entered entered held_out
+    ignored refused segment stage judged identity clamped profile consent address not_entered entered held_out
     waiting went_on branched split updated emitted started took_out repeated sent
     deferred suppressed parked goal completed exited
 """
@@ -18,10 +18,11 @@ KINDS = """
 def test_every_kind_of_decision_is_met() -> None:
     told: set[str] = set()
 
-    for seed in range(150):
+    for seed in range(250):
         dice = Dice(Random(seed).randbytes(3000))
         world = world_of(dice, [dice, dice, dice])
-        life = Life(world).live(story(dice, world.start, states=True), timer=True)
+        told_of = story(dice, world.start, states=True, merges=True)
+        life = Life(world).live(told_of, timer=True)
         told.update(entry.kind for entry, _ in life.told)
 
     assert told >= set(KINDS.split())

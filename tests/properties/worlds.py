@@ -12,13 +12,16 @@ choice of a byte 0 is the simplest one, so what hypothesis shrinks becomes simpl
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache, cached_property
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from hypothesis import settings, strategies as st
 
 from journeykit import (
+    Absorb,
+    AbsorbCustomer,
     Arm,
     Branch,
     Cap,
@@ -27,6 +30,7 @@ from journeykit import (
     Collect,
     Condition,
     ConsentDefault,
+    Count,
     Customer,
     Duration,
     Emit,
@@ -39,17 +43,25 @@ from journeykit import (
     Goto,
     Holdout,
     Journey,
+    Last,
+    Merge,
+    MostFrequent,
     OpenHours,
     Policies,
     QuietHours,
     Reaction,
     ReEntry,
     Repeat,
+    Segment,
     Send,
     SendMessage,
     Split,
+    Stage,
     Start,
+    Stimulus,
+    Sum,
     TraceEntry,
+    Trigger,
     Until,
     Update,
     Wait,
@@ -58,19 +70,36 @@ from journeykit import (
     When,
     Window,
     api,
+    becomes,
+    changed,
+    consent,
     days,
+    entered,
     entry,
     event,
+    every,
+    finished,
     has,
     hours,
+    inactive,
+    left,
     minutes,
+    older_than,
     on,
+    once,
     one_of,
     profile,
     react,
+    segment,
+    stage_changed,
+    stuck,
+    trait,
+    within_last,
+    within_next,
 )
 from journeykit.engine.catalog import State
 from journeykit.engine.guards import ChannelRules
+from journeykit.model.definition import document_of
 from journeykit.model.journey import ReEntryMode
 from journeykit.model.steps import Step
 
@@ -187,8 +216,32 @@ OF_PROFILE = (
     one_of(profile.plan, ["pro", "max"]),
 )
 OF_EVENT = (event.amount >= 1, has(event.item), event.amount == 0)
-OF_RUN = (*OF_PROFILE, entry.amount >= 1, has(entry.item))
+OF_RUN = (entry.amount >= 1, has(entry.item))
+SEGMENTS = ("vip", "keen", "gone", "beta")
+STAGES = ("new", "active", "good")
+OF_AUDIENCE = (
+    segment.vip == True,
+    segment.keen == True,
+    ~(segment.gone == True),
+    segment.beta == True,
+    trait.orders >= 2,
+    trait.liked == "x",
+    trait.stage == "active",
+    consent.email == True,
+)
+OF_TIME = (
+    trait.recent >= 1,
+    trait.spent > 2,
+    ~(trait.recent >= 2),
+    older_than(trait.last, days(1)),
+    within_last(trait.last, hours(6)),
+    within_next(profile.renews_at, days(1)),
+    older_than(trait.stage_since, hours(24)),
+)
+"""What time alone may change, so that nobody watches it without an event."""
 HEARD = (*OF_EVENT, event.item == entry.item, event.amount > entry.amount)
+OF_WATCHED = (*OF_PROFILE, *OF_AUDIENCE)
+OF_ASKED = (*OF_WATCHED, *OF_TIME)
 UPDATES: tuple[dict[str, Any], ...] = (
     {"score": 2},
     {"score": 0, "plan": None},
@@ -213,10 +266,22 @@ class Style(NamedTuple):
     Attributes:
         apart: Whether there may be a wait between two messages of a run.
         timeless: Whether no guard looks at the clock.
+        knows: Whether there are traits, segments and stages to ask for.
     """
 
     apart: bool = True
     timeless: bool = False
+    knows: bool = False
+
+    @property
+    def watched(self) -> tuple[Condition, ...]:
+        """What may be looked at whenever something has changed."""
+        return OF_WATCHED if self.knows else OF_PROFILE
+
+    @property
+    def asked(self) -> tuple[Condition, ...]:
+        """What may be asked at a moment."""
+        return OF_ASKED if self.knows else OF_PROFILE
 
 
 ANY = Style()
@@ -227,6 +292,57 @@ def trigger(dice: Dice, wheres: Sequence[Condition]) -> EventTrigger:
     """One of the few events, perhaps with a condition."""
     where = dice.pick(*wheres) if dice.rare(4) else None
     return on(dice.pick(*NAMES), where=where)
+
+
+def starter(dice: Dice, style: Style, start: datetime) -> Trigger:
+    """What starts a journey: mostly an event, else something that takes longer."""
+    one = trigger(dice, (*OF_EVENT, *style.asked))
+    if not dice.rare(5):
+        return one
+    if style.knows and dice.number(2):
+        return member(dice)
+    if dice.rare(5):
+        return schedule(dice, style, start)
+    other, soon = on(dice.pick(*NAMES)), dice.pick(*LENGTHS)
+    kinds: list[Trigger] = [
+        one.times(2, within=soon),
+        one.then(other, within=soon),
+        one.without(other, within=soon),
+        one.without(other, within=soon, since="first").then(one),
+        inactive(one, for_=soon),
+        becomes(dice.pick(*style.asked)),
+        changed(profile.vip),
+        finished(dice.pick(*JOURNEYS)),
+    ]
+    return dice.pick(*kinds)
+
+
+def member(dice: Dice) -> Trigger:
+    """Who the customer is now, or is no more."""
+    which = dice.pick(*SEGMENTS)
+    kinds: list[Trigger] = [
+        entered(which),
+        left(which),
+        stage_changed(to=dice.pick(*STAGES)),
+        stuck(dice.pick(*STAGES), for_=dice.pick(*LENGTHS)),
+    ]
+    return dice.pick(*kinds)
+
+
+def schedule(dice: Dice, style: Style, start: datetime) -> Trigger:
+    """The calendar; mostly once, as a world is few days long."""
+    which = dice.pick(None, *SEGMENTS) if style.knows else None
+    where = dice.pick(*style.asked) if dice.rare(3) else None
+    zone = dice.pick(None, None, *ZONES)
+    day = aware(ms(start) + dice.number(6) * DAY)
+    local = f"{day:%Y-%m-%dT}{dice.pick('09:00', '02:30', '00:00')}"
+    kinds: list[Trigger] = [
+        once(local, segment=which, where=where, zone=zone),
+        once(day, segment=which, where=where),
+        every("sun", at="02:30", segment=which, where=where, zone=zone),
+        every("day", at="09:00", segment=which, where=where, zone=zone),
+    ]
+    return dice.pick(*kinds)
 
 
 def window(dice: Dice) -> Window:
@@ -305,7 +421,8 @@ def step(dice: Dice, style: Style, depth: int) -> Step:
 
         def happens() -> When:
             asks = dice.rare(3)
-            return path(dice.pick(*OF_RUN) if asks else trigger(dice, HEARD))
+            looks = (*style.watched, *OF_RUN)
+            return path(dice.pick(*looks) if asks else trigger(dice, HEARD))
 
         return WaitFor(
             dice.some(happens, 2, 1),
@@ -314,7 +431,8 @@ def step(dice: Dice, style: Style, depth: int) -> Step:
             on_missing=dice.pick("proceed", "exit"),
         )
     if kind == "branch":
-        paths = dice.some(lambda: path(dice.pick(*OF_RUN)), 2, 1)
+        asked = (*style.asked, *OF_RUN)
+        paths = dice.some(lambda: path(dice.pick(*asked)), 2, 1)
         return Branch(paths, otherwise=inner())
     if kind == "split":
         arms = [Arm("left", 50, inner()), Arm("right", 50, inner())]
@@ -322,7 +440,7 @@ def step(dice: Dice, style: Style, depth: int) -> Step:
     if kind == "rarer":
         if which := dice.number(3):
             return other(dice) if which == 1 else digest(dice)
-        until = dice.pick(*OF_RUN) if dice.rare() else None
+        until = dice.pick(*style.asked, *OF_RUN) if dice.rare() else None
         return Repeat([Wait(due(dice)), *inner()], times=dice.pick(2, 3), until=until)
     if kind == "update":
         return Update(dice.pick(*UPDATES))
@@ -387,10 +505,10 @@ def all_steps(dice: Dice, style: Style) -> list[Step]:
     return found
 
 
-def goal(dice: Dice) -> Goal:
+def goal(dice: Dice, style: Style) -> Goal:
     """A goal by an event or by a condition, with a window or without."""
     return Goal(
-        dice.pick(*OF_PROFILE) if dice.rare() else trigger(dice, HEARD),
+        dice.pick(*style.watched) if dice.rare() else trigger(dice, HEARD),
         value=dice.pick(None, 5, event.amount),
         within=dice.pick(None, *LENGTHS),
         on_goal=dice.pick("continue", "exit"),
@@ -414,14 +532,14 @@ def reentry(dice: Dice) -> ReEntry:
 
 def journey(dice: Dice, id: str, start: datetime, style: Style = ANY) -> Journey:
     """A journey with a bit of everything."""
-    triggers = dice.some(lambda: trigger(dice, (*OF_EVENT, *OF_PROFILE)), 2, 1)
+    triggers = dice.some(lambda: starter(dice, style, start), 2, 1)
     return Journey(
         id=id,
         trigger=[*triggers, api()],
         steps=all_steps(dice, style),
-        goal=dice.some(lambda: goal(dice), 2),
+        goal=dice.some(lambda: goal(dice, style), 2),
         exit_rules=[
-            ExitRule(dice.pick(*OF_PROFILE) if n else trigger(dice, HEARD))
+            ExitRule(dice.pick(*style.watched) if n else trigger(dice, HEARD))
             for n in dice.pick((), (), (), (0,), (1,))
         ],
         reentry=reentry(dice),
@@ -434,7 +552,79 @@ def journey(dice: Dice, id: str, start: datetime, style: Style = ANY) -> Journey
         ends_at=aware(ms(start) + 5 * DAY) if dice.rare(6) else None,
         on_end=dice.pick("finish", "eject"),
         holdout=Holdout(dice.pick(50, 99.99)) if dice.rare(6) else None,
+        keep_while_in_segment=dice.pick(*SEGMENTS)
+        if style.knows and dice.rare(6)
+        else None,
     )
+
+
+# --- who customers are --------------------------------------------------------------
+
+
+def audience(dice: Dice) -> Mapping[str, Any]:
+    """Traits for all time and sliding ones, segments that ask each other, and stages."""
+    traits = [
+        _trait("orders", dice.pick(*NAMES), None),
+        _trait("recent", dice.pick(*NAMES), dice.pick(*LENGTHS)),
+        _trait("spent", dice.pick(*NAMES), dice.pick(*LENGTHS, None)),
+        _trait("last", dice.pick(*NAMES), None),
+        _trait("liked", dice.pick(*NAMES), None),
+    ]
+    stages: list[Mapping[str, Any]] = []
+    if dice.number(2):
+        of_stages = [text for text in ASKED if "stage" not in text]
+        of_stages = [text for text in of_stages if "segment" not in text]
+        stages.append(_stage("new", dice.pick(None, None, *of_stages)))
+        stages += [_stage(id, _asks(dice, of_stages)) for id in STAGES[1:]]
+    leaves = [text for text in ASKED if "segment" not in text]
+    segments = [_segment("beta", None)]
+    leaves += ["segment.beta == true"] * 2
+    for id in SEGMENTS[:3]:
+        segments.append(_segment(id, _asks(dice, leaves)))
+        leaves += [f"segment.{id} == true"] * 3
+    return {"traits": traits, "segments": segments[::-1], "stages": stages}
+
+
+ASKED = tuple(condition.text for condition in OF_ASKED)
+
+
+def _asks(dice: Dice, leaves: Sequence[str]) -> str:
+    """A condition of one or two."""
+    one = dice.pick(*leaves[::-1])
+    other = dice.pick(*leaves)
+    return dice.pick(one, one, f"({one}) && ({other})", f"({one}) || !({other})")
+
+
+# Written a hundred times, and each time alike: reading them takes as long as a life.
+
+
+@cache
+def _trait(name: str, what: str, within: Duration | None) -> Mapping[str, Any]:
+    one: Any
+    match name:
+        case "orders":
+            one = Count(name, what)
+        case "recent":
+            one = Count(name, what, within=within)
+        case "spent":
+            one = Sum(name, what, value=event.amount, within=within)
+        case "last":
+            one = Last(name, what)
+        case _:
+            one = MostFrequent(name, what, value=event.item)
+    return document_of(one, form="plan")
+
+
+@cache
+def _segment(id: str, when: str | None) -> Mapping[str, Any]:
+    asked = None if when is None else Condition.parse(when)
+    return document_of(Segment(id, asked, listed=when is None), form="plan")
+
+
+@cache
+def _stage(id: str, when: str | None) -> Mapping[str, Any]:
+    asked = None if when is None else Condition.parse(when)
+    return document_of(Stage(id, asked), form="plan")
 
 
 # --- policies -----------------------------------------------------------------------
@@ -504,23 +694,31 @@ def policies(dice: Dice, start: datetime, style: Style = ANY) -> Policies:
     )
 
 
-class World(NamedTuple):
-    """Journeys, the rules for them, and when it all starts."""
+@dataclass(frozen=True)
+class World:
+    """Journeys, the rules for them, when it all starts, and who customers are."""
 
     journeys: tuple[Journey, ...]
     policies: Policies
     start: datetime
+    audience: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def plans(self) -> Sequence[Mapping[str, Any]]:
+        """The journeys as a catalog reads them."""
+        return [journey.to_plan() for journey in self.journeys]
 
     def catalog(
         self, states: Mapping[str, State] | None = None, revision: int = 1
     ) -> Catalog:
         """The catalog, with some journeys paused or stopped."""
         return Catalog.compile(
-            self.journeys,
+            self.plans,
             policies=self.policies,
             channels=RULES,
             states=states,
             revision=revision,
+            audience=self.audience,
         )
 
 
@@ -534,17 +732,21 @@ def world_of(dice: Dice, each: Sequence[Dice], style: Style = ANY) -> World:
     start = dice.pick(*STARTS)
     rules = policies(dice, start, style)
     count = 1 + dice.number(3)
+    known: Mapping[str, Any] = {}
+    if dice.number(2):
+        known = audience(dice)
+        style = style._replace(knows=True)
     journeys = tuple(
         journey(own, id, start, style)
         for id, own in zip(JOURNEYS[:count], each, strict=False)
     )
-    return World(journeys, rules, start)
+    return World(journeys, rules, start, known)
 
 
 @st.composite
 def worlds(draw: st.DrawFn, style: Style = ANY) -> World:
     """Up to three journeys under one set of rules."""
-    return world_of(draw(rolls(60)), [draw(rolls(120)) for _ in JOURNEYS], style)
+    return world_of(draw(rolls(90)), [draw(rolls(130)) for _ in JOURNEYS], style)
 
 
 # --- what happens -------------------------------------------------------------------
@@ -565,6 +767,13 @@ class Change(NamedTuple):
     state: State
 
 
+class Union(NamedTuple):
+    """The customer turns out to be somebody else as well, who has lived until then."""
+
+    name: str
+    story: Sequence[Moment]
+
+
 Happening = tuple[str, dict[str, Any]]
 
 
@@ -583,7 +792,7 @@ class Moment(NamedTuple):
     now: int
     received: int
     occurred: int
-    what: Happening | Enroll | WakeUp | Report | Change
+    what: Happening | Enroll | WakeUp | Report | Change | Union
     id: str = ""
     test: bool = False
 
@@ -611,9 +820,11 @@ def carried(dice: Dice, start: datetime) -> dict[str, Any]:
 
 def happening(dice: Dice, start: datetime, style: Style) -> Happening:
     """An event: mostly an ordinary one, else one that means something by itself."""
-    kind = dice.number(16)
+    kind = dice.number(17)
     if kind < 9:
         return dice.pick(*NAMES), carried(dice, start)
+    if kind == 16:
+        return dice.pick("list.joined", "list.left"), {"list": "beta"}
     if kind < 12:
         return "profile.updated", dice.subset(ATTRIBUTES)
     if kind < 14:
@@ -644,11 +855,13 @@ def story(
     customer: str = "ada",
     states: bool = False,
     orderly: bool = False,
+    merges: bool = False,
     size: int = 16,
 ) -> list[Moment]:
     """What happens to one customer.
 
     `orderly`: no wake-ups and no changes; events come in the order of their stamps.
+    `merges`: the customer may be merged with others.
     """
     now = received = ms(start)
     kinds = ["event"] * 8 + ["enroll", "report"]
@@ -671,7 +884,14 @@ def story(
         received = now - lag
         age = dice.pick(HOUR, 23 * HOUR, DAY, -MINUTE, -HOUR) if dice.rare(6) else 0
         id = f"{customer}-{n // 4 if dice.rare(8) else n}"
-        what: Happening | Enroll | WakeUp | Report | Change
+        what: Happening | Enroll | WakeUp | Report | Change | Union
+        if merges and dice.rare(12):
+            other = f"{customer}-{n}"
+            theirs = story(dice, start, style, customer=other, size=4)
+            theirs = [moment for moment in theirs if moment.now <= received]
+            what = Union(other, theirs)
+            found.append(Moment(now, received, received, what, id))
+            continue
         match dice.pick(*kinds):
             case "event":
                 what = happening(dice, start, style)
@@ -779,11 +999,13 @@ class Life:
             return None
         return self.react(self.stimulus(moment), moment.now)
 
-    def stimulus(self, moment: Moment) -> Event | Enroll | WakeUp:
+    def stimulus(self, moment: Moment) -> Event | Enroll | WakeUp | Absorb:
         """What a moment is to `react`."""
         what = moment.what
         if isinstance(what, Enroll | WakeUp):
             return what
+        if isinstance(what, Union):
+            return self._absorb(what, moment)
         if isinstance(what, Report):
             what = (what.name, self._report(what))
         assert not isinstance(what, Change)
@@ -798,6 +1020,16 @@ class Life:
             test=moment.test,
         )
 
+    def _absorb(self, union: Union, moment: Moment) -> Absorb:
+        """All that is known of the other one, whose timer was on time until then."""
+        other = Life(self.world, name=union.name, catalog=self.catalog)
+        other.live(union.story, timer=True)
+        at = aware(moment.received)
+        merge = Merge(id=moment.id, customer=union.name, into=self.name, received_at=at)
+        commands = other.react(merge, moment.now).commands
+        told = [Absorb.of(one) for one in commands if isinstance(one, AbsorbCustomer)]
+        return told[0]
+
     def _report(self, report: Report) -> dict[str, Any]:
         if not self.sent:
             return {"delivery_id": "unknown", "channel": "email"}
@@ -809,7 +1041,7 @@ class Life:
             "bounce": report.bounce,
         }
 
-    def react(self, stimulus: Event | Enroll | WakeUp, now: int) -> Reaction:
+    def react(self, stimulus: Stimulus, now: int) -> Reaction:
         """One reaction."""
         reaction = react(
             self.customer,

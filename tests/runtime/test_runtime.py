@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
@@ -602,3 +603,18 @@ def test_events_in_the_past_of_the_wall_clock_are_released_by_the_clock() -> Non
     assert sent["reason"] == "expired"
     assert sent["at"] == "2026-06-01T12:00:00Z"
     assert T0 + timedelta(hours=25) == shop.instant(None)
+
+
+def test_what_is_told_of_an_event_that_nobody_hears_depends_on_no_batch() -> None:
+    told = []
+    for cuts in ([0, 1, 2], [0, 2]):
+        shop = Shop(CART)
+        events = [
+            shop.event("cart.added", id="one"),
+            shop.event("page.seen", id="one"),  # as if it had come before
+        ]
+        for start, end in itertools.pairwise([*cuts, len(events)]):
+            shop.runtime.ingest(events[start:end], now=None)
+        told.append(shop.said)
+
+    assert told[0] == told[1]

@@ -31,12 +31,22 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 
 from journeykit.aws.failures import may_work_later, pauses, translated
+from journeykit.aws.pattern_rules import rules_of
 from journeykit.aws.queues import Unsendable, sendable
 from journeykit.engine.calendar import to_datetime
 from journeykit.engine.commands import PublishEvent
+from journeykit.engine.matching import HeardNames, heard
 from journeykit.errors import InputError, StoreBusy, StoreError
-from journeykit.model.events import LEARNED, MAX_LINE, Event, checked
-from journeykit.model.plain_text import printable
+from journeykit.model.envelopes import HTTP, JOURNEYS, Envelope, event_in, unread
+from journeykit.model.events import (
+    CUSTOMER_ALIASED,
+    INNER,
+    LEARNED,
+    MAX_LINE,
+    PLACEMENT_REQUESTED,
+    Event,
+    checked,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -51,13 +61,6 @@ if TYPE_CHECKING:
     from journeykit.engine.catalog import Catalog
 
     Entry: TypeAlias = PutEventsRequestEntryTypeDef
-
-HTTP = "journeykit.http"
-"""The source of what our own HTTP door puts on the bus; template and policy see to it that
-nobody else does."""
-
-JOURNEYS = "journeykit.journeys"
-"""The source of what journeys publish."""
 
 MAX_ENTRY = MAX_LINE
 """Bytes of one entry, as `entry_size` counts them: what every door lets in as a line."""
@@ -80,35 +83,7 @@ _encode = msgspec.json.Encoder().encode
 _log = logging.getLogger("journeykit.bus")
 
 
-class _Envelope(msgspec.Struct):
-    """What EventBridge hands on; its other fields say nothing to us."""
-
-    id: str
-    source: str
-    time: datetime
-    detail: dict[str, Any]
-    name: str = msgspec.field(name="detail-type")
-
-
-class _Detail(msgspec.Struct):
-    """What we take of a detail."""
-
-    customer: str
-    id: str = ""
-    occurred_at: datetime | None = None
-    test: bool = False
-    properties: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
-
-
-class _Stamped(_Detail, kw_only=True):
-    """The detail of an event that came in at our own HTTP door."""
-
-    received_at: datetime
-    source: str = ""
-
-
-_FIELDS = frozenset({"customer", "id", "occurred_at", "test"})
-_envelopes = msgspec.json.Decoder(_Envelope)
+_envelopes = msgspec.json.Decoder(Envelope)
 
 
 def event_of(
@@ -121,7 +96,8 @@ def event_of(
         received_at: The door's stamp; our HTTP door's own one comes before it.
 
     Returns:
-        The event; None: one of our own journeys has published it.
+        The event; None: one of our own journeys has published it, or it is an ask of a
+        place, which was decided where it came in.
 
     Raises:
         InputError: It is no envelope, or its event keeps not the bounds of every door.
@@ -132,48 +108,14 @@ def event_of(
         )
     try:
         if isinstance(envelope, Mapping):
-            read = msgspec.convert(envelope, _Envelope)
+            read = msgspec.convert(envelope, Envelope)
         else:
             read = _envelopes.decode(envelope)
     except (ValueError, RecursionError) as error:
-        raise InputError(_explained(error), place="envelope") from error
-    if read.source == JOURNEYS:
+        raise InputError(unread(error), place="envelope") from error
+    if read.source == JOURNEYS or read.name == PLACEMENT_REQUESTED:
         return None
-    return checked(_event(read, received_at), "envelope")
-
-
-def _event(envelope: _Envelope, received_at: datetime) -> Event:
-    """Put together what envelope and detail say."""
-    kind = _Stamped if envelope.source == HTTP else _Detail
-    try:
-        detail = msgspec.convert(envelope.detail, kind)
-    except (ValueError, RecursionError) as error:
-        raise InputError(_explained(error), place="detail") from error
-    source = envelope.source
-    if isinstance(detail, _Stamped):
-        received_at, source = detail.received_at, detail.source
-    properties = detail.properties
-    if properties is msgspec.UNSET:
-        properties = {k: v for k, v in envelope.detail.items() if k not in _FIELDS}
-    return Event(
-        id=detail.id or envelope.id,
-        name=envelope.name,
-        customer=detail.customer,
-        occurred_at=detail.occurred_at or envelope.time,
-        received_at=received_at,
-        properties=properties,
-        source=source,
-        test=detail.test,
-    )
-
-
-def _explained(error: Exception) -> str:
-    """What is wrong, without a word of what stood there."""
-    if isinstance(error, RecursionError):
-        return "nests too deep to be read"
-    if isinstance(error, msgspec.DecodeError | msgspec.ValidationError):
-        return printable(str(error))
-    return f"can't be read ({type(error).__name__})"
+    return checked(event_in(read, received_at, is_stamped=True), "envelope")
 
 
 def entry_size(event: Event | PublishEvent) -> int:
@@ -288,6 +230,7 @@ class Bus:
         prefix: str,
         target_arn: str,
         dead_letter_arn: str = "",
+        kinds: Sequence[str] = (),
         settle_s: float = _SETTLED_S,
     ) -> list[str]:
         """Have events of these names brought to a queue, and no others.
@@ -301,6 +244,7 @@ class Bus:
                 of other names are left alone.
             target_arn: The queue.
             dead_letter_arn: A queue for what the first one does not take for a day.
+            kinds: Identifiers that make an event come in, whatever its name.
             settle_s: How old a rule has to be, seconds, until it is sure to match: so
                 long the old ones stay, also if `hear` wrote the new one.
 
@@ -312,7 +256,11 @@ class Bus:
             StoreError: The rules can't be written; the message says why.
         """
         rules = self.hear(
-            names, prefix=prefix, target_arn=target_arn, dead_letter_arn=dead_letter_arn
+            names,
+            prefix=prefix,
+            target_arn=target_arn,
+            dead_letter_arn=dead_letter_arn,
+            kinds=kinds,
         )
         stale = [name for name in self._rules(prefix) if name not in rules]
         if stale and rules:
@@ -330,13 +278,14 @@ class Bus:
         prefix: str,
         target_arn: str,
         dead_letter_arn: str = "",
+        kinds: Sequence[str] = (),
     ) -> list[str]:
         """Have events of these names brought as well; see `listen`."""
         target: TargetTypeDef = {"Id": _TARGET, "Arn": target_arn}
         if dead_letter_arn:
             target["DeadLetterConfig"] = {"Arn": dead_letter_arn}
         try:
-            return self._written(patterns_of(names), prefix, target)
+            return self._written(patterns_of(names, kinds=kinds), prefix, target)
         except _NoRoomError:
             _log.warning("%s has no room for our rules: all events come in", self._what)
             return self._written([EVERYTHING], prefix, target)
@@ -458,30 +407,53 @@ EVERYTHING = sendable(_encode({"source": _OTHERS}))
 
 
 def names_of(catalog: Catalog) -> frozenset[str]:
-    """The names of all events that are to come in: heard, or said about a customer."""
-    return catalog.hears | LEARNED
+    """The names of all events that are to come in: heard, or said about a customer.
+
+    Which identifiers let others in, too, `patterns_of` is told. Not asks, which are decided where they come in and are on the bus for the archive.
+    """
+    names = catalog.hears | catalog.traits.hears | LEARNED | {CUSTOMER_ALIASED}
+    return heard(names - {PLACEMENT_REQUESTED} - INNER, catalog.entries.others)
 
 
-def patterns_of(names: Collection[str]) -> list[str]:
+def patterns_of(names: Collection[str], *, kinds: Sequence[str] = ()) -> list[str]:
     """The patterns that bring in events of these names, and no others of theirs.
 
+    What the patterns of triggers may match comes in beside, where `names_of` knows of them.
     As few as the quota of a pattern allows; one that brings in everything if they were
     too many for a bus.
+
+    Args:
+        names: Of the events.
+        kinds: An event that has an identifier of one of them is about somebody, whatever
+            it is called, and who that is must not be missed.
     """
     patterns: list[str] = []
     listed: list[str] = []
+    beside = tuple(kinds)  # in the first one: what two rules match comes in twice
     for name in sorted(names):
-        if listed and len(_pattern([*listed, name])) > _PATTERN:
-            patterns.append(_pattern(listed))
-            listed = []
+        if (listed or beside) and len(_pattern([*listed, name], beside)) > _PATTERN:
+            patterns.append(_pattern(listed, beside))
+            listed, beside = [], ()
         listed.append(name)
-    if listed:
-        patterns.append(_pattern(listed))
+    if listed or beside:
+        patterns.append(_pattern(listed, beside))
+    if isinstance(names, HeardNames):
+        for pattern in names.patterns:
+            patterns += [sendable(_encode(rule)) for rule in rules_of(pattern)]
+        patterns = list(dict.fromkeys(patterns))
+        if EVERYTHING in patterns or len(max(patterns, key=len)) > _PATTERN:
+            return [EVERYTHING]
     return patterns if len(patterns) <= _RULES else [EVERYTHING]
 
 
-def _pattern(names: Sequence[str]) -> str:
-    return sendable(_encode({"detail-type": names, "source": _OTHERS}))
+def _pattern(names: Sequence[str], kinds: Sequence[str]) -> str:
+    ways: list[Mapping[str, Any]] = [{"detail-type": names}] if names else []
+    # `exists` is for leaves alone: whether there are any identifiers can't be asked.
+    # https://docs.aws.amazon.com/eventbridge/latest/userguide/
+    #     eb-create-pattern-operators.html#eb-filtering-exists-matching
+    ways += [{"detail": {"identifiers": {kind: [{"exists": True}]}}} for kind in kinds]
+    asked = ways[0] if len(ways) == 1 else {"$or": ways}
+    return sendable(_encode({**asked, "source": _OTHERS}))
 
 
 def _rule_name(prefix: str, pattern: str) -> str:
@@ -523,6 +495,8 @@ def _entry(event: Event | PublishEvent, bus: str) -> Entry:
             "test": event.test,
             "properties": event.properties,
         }
+        if event.identifiers:
+            detail["identifiers"] = event.identifiers
     return {
         "Source": source,
         "DetailType": event.name,

@@ -65,6 +65,8 @@ class Cloud(Parts):
             match stimulus:
                 case None:  # buried, or an event that our own journeys have published
                     return
+                case Visit(reason="score"):
+                    self.score_pages.page(stimulus, now=now)
                 case Visit():
                     self.visits.page(stimulus, now=now)
                 case WakeUp():

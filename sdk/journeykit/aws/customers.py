@@ -3,7 +3,8 @@
     key   id    S   who
           r     N   the document's revision, which every write asks for and counts on
           d     B   the document: see `journeykit.aws.documents`
-          due   N   its `next_due`, milliseconds; not there if there is nothing due
+          due   N   its `next_due`, milliseconds; not there if there is nothing due. Of who was
+              merged: when `out` is removed, which holds all that was known of them
           w     N   the revision that brought this `due`, or found it past: then the relay
                     arms the timer
           out   M   revision → {at N, c [B, …]}: the commands of the last 25 hours and
@@ -30,14 +31,17 @@ import random
 import time
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from heapq import nsmallest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from journeykit.aws.documents import packed, packed_command, unpacked
+from journeykit.aws.documents import packed, packed_command, unpacked, unpacked_command
 from journeykit.aws.failures import LostRace, code_of, pauses, translated
+from journeykit.engine.commands import AbsorbCustomer
 from journeykit.engine.customer import Customer
+from journeykit.engine.stimuli import Absorb
 from journeykit.errors import DamagedDocument, StoreBusy, StoreError
 from journeykit.ports import NOTHING, Along, Change, DeadLetter
 
@@ -211,15 +215,22 @@ class DynamoCustomers:
         )
         return nsmallest(limit, waiting)
 
-    def scan(self, after: str, limit: int) -> Sequence[Customer]:
+    def scan(
+        self, after: str, limit: int, *, part: int = 0, parts: int = 1
+    ) -> Sequence[Customer]:
         """Return the customers behind an id, in the table's own order, which stays.
+
+        With `parts` the table is read in so many parts, which several may do at once.
 
         Who can't be read is passed over. It is read consistently: a job that visits
         everybody is to miss nobody who was there when it began.
         """
         found: list[Customer] = []
+        # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Scan.html
+        #     #Scan.ParallelScan
+        segment = {"Segment": part, "TotalSegments": parts} if parts > 1 else {}
         for item in self._pages(
-            limit, after, ConsistentRead=True, **_projection("id", "d")
+            limit, after, ConsistentRead=True, **segment, **_projection("id", "d")
         ):
             id = item["id"]["S"]
             try:
@@ -245,6 +256,53 @@ class DynamoCustomers:
             if "LastEvaluatedKey" not in answer:
                 return
             asked["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    # --- merged customers ------------------------------------------------------------
+
+    def handovers(self, customers: Sequence[str]) -> Sequence[Absorb]:
+        """Return what merged customers have left, as far as it is still on its way.
+
+        Raises:
+            StoreBusy: AWS is busy; the same again may work.
+            StoreError: The table can't be used, or a later release wrote a command.
+        """
+        found: list[Absorb] = []
+        for item in self._items([*dict.fromkeys(customers)]):
+            for entry in item.get("out", {}).get("M", {}).values():
+                for body in entry["M"]["c"]["L"]:
+                    with suppress(ValueError):  # damaged: the relay has buried it
+                        command = unpacked_command(bytes(body["B"]))
+                        if isinstance(command, AbsorbCustomer):
+                            found.append(Absorb.of(command))
+        return found
+
+    def forget_handovers(self, customers: Sequence[str]) -> None:
+        """Remove the commands and decisions of tombstones, which nothing else rewrites.
+
+        Raises:
+            StoreBusy: AWS is busy; the same again may work.
+            StoreError: The table can't be used.
+        """
+        now = self._clock()
+        for item in self._items([*dict.fromkeys(customers)]):
+            id = item["id"]["S"]
+            self._known.pop(id, None)
+            if not unpacked(_bytes(item, "d"), id).merged_into:
+                continue  # it has come to life
+            kept_since = now - _KEPT_MS
+            update = _Update()
+            if self._keeps_all() or any(
+                entry.at > kept_since for entry in _pending_of(item).decided
+            ):  # a repair may still want them: look again
+                update.set(_number(now + _KEPT_MS), "due")
+                update.set(item["r"], "w")
+            else:
+                update.set({"M": {}}, "out")
+                for name in ("log", "due", "w"):
+                    update.remove(name)
+            with suppress(LostRace), translated(_TABLE):
+                asked = update.asked(item["r"])
+                self._client.update_item(TableName=self._table, Key=_key(id), **asked)
 
     # --- writing ---------------------------------------------------------------------
 
@@ -320,6 +378,10 @@ class DynamoCustomers:
         update.set(revision, "r")
         update.set({"B": document}, "d")
         due, was_due = after.next_due, before.next_due if before else None
+        if after.merged_into:  # nothing but `forget_handovers` writes it again
+            due = now + _KEPT_MS + 1
+        if before is not None and before.merged_into:
+            was_due = -1  # that of the tombstone
         # What was left over for want of budget is due at the same instant once more,
         # and the wake-up of that instant has been.
         if before is None or due != was_due or (due is not None and due <= now):

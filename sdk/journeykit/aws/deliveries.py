@@ -46,7 +46,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from journeykit.aws.failures import LostRace, pauses, translated
-from journeykit.engine.commands import CallAction, Command, PublishEvent
+from journeykit.engine.commands import (
+    AbsorbCustomer,
+    CallAction,
+    Command,
+    PublishEvent,
+)
 from journeykit.errors import StoreBusy
 from journeykit.ports import Delivery, Settled
 
@@ -348,27 +353,52 @@ class DynamoDeliveries:
                 self._sleep(pause)
 
     def _delivery(self, row: Row) -> Delivery | None:
-        """A row as a delivery; None: it is no longer kept, or an event."""
-        if "j" not in row:
-            return None
+        """A row as a delivery; None: it is no longer kept, or nobody's to tell."""
         if _counted(row, "ttl") * 1000 <= self._clock():
             return None
-        return Delivery(
-            id=_said(row, "id"),
-            customer=_said(row, "c"),
-            channel=_said(row, "ch"),
-            journey=_said(row, "j"),
-            version=_counted(row, "v"),
-            step=_said(row, "st"),
-            enrollment=_said(row, "e"),
-            template=_said(row, "t"),
-            outcome=_said(row, "s"),
-            at=_counted(row, "at"),
-            reason=_said(row, "why"),
-            provider_id=_said(row, "pid"),
-            test=bool(row.get("tst", {}).get("BOOL")),
-            address=_said(row, "ad"),
-        )
+        return delivery_of(row)
+
+
+def delivery_of(row: Row) -> Delivery | None:
+    """Read a row; None: it is of an event, or of somebody who was erased."""
+    if "j" not in row:
+        return None
+    return Delivery(
+        id=_said(row, "id"),
+        customer=_said(row, "c"),
+        channel=_said(row, "ch"),
+        journey=_said(row, "j"),
+        version=_counted(row, "v"),
+        step=_said(row, "st"),
+        enrollment=_said(row, "e"),
+        template=_said(row, "t"),
+        outcome=_said(row, "s"),
+        at=_counted(row, "at"),
+        reason=_said(row, "why"),
+        provider_id=_said(row, "pid"),
+        test=bool(row.get("tst", {}).get("BOOL")),
+        address=_said(row, "ad"),
+    )
+
+
+def erased_row(id: str, *, until_s: int) -> dict[str, Any]:
+    """What stays of a message or call of somebody who was erased: that it is settled.
+
+    It names nobody, and lets no copy of the command, which may stand in a queue yet, be
+    handed over.
+
+    Args:
+        id: The delivery's, or the call's.
+        until_s: For how long it stays, seconds since 1970.
+    """
+    return {
+        "id": _text(id),
+        "s": _text("failed"),
+        "why": _text("erased"),
+        "by": _text("erased"),
+        "rev": _number(0),
+        "ttl": _number(until_s),
+    }
 
 
 def is_key(id: str) -> bool:
@@ -386,8 +416,8 @@ def _obstacle(row: Row, revision: int) -> Obstacle:
 
 
 def _described(command: Command, at: int) -> dict[str, Any]:
-    """What a row says about a command; nothing about an event, which has no fate."""
-    if isinstance(command, PublishEvent):
+    """What a row says about a command; nothing about what has no fate."""
+    if isinstance(command, PublishEvent | AbsorbCustomer):
         return {}
     if isinstance(command, CallAction):
         channel, template = command.action, ""

@@ -1,10 +1,12 @@
 """The HTTP door in AWS: what API Gateway brings, decided as `journeykit serve` does it.
 
-    POST /v1/events, /v1/batch, /v1/identify  → bus, and from there archive and rules
+    POST /v1/events, and Segment's routes     → bus, and from there archive and rules
+    POST /v1/sources/<source>                 → verified by the source, then the bus
     POST /v1/enroll                           → events queue
     POST /v1/feedback/<channel>               → feedback queue, verified by the channel
     GET  /v1/feedback/<channel>               → the channel's own answer
     GET  /v1/inbox/<customer>                 → state table; POST → the bus as well
+    POST /v1/decide, /v1/inbox/<customer>/<place>/ask → decided here, at once
     /u/…, /p/…, /c/…, /l/…, /o/…              → pages; what comes of them → bus
     GET  /v1/health, /v1/openapi.json
 
@@ -59,8 +61,10 @@ from journeykit.runtime.failures import places
 
 if TYPE_CHECKING:
     from journeykit.http.inbox import Board
+    from journeykit.http.placements import Decide
     from journeykit.http.preferences import Permissions
     from journeykit.ports import Delivery
+    from journeykit.sources import Source
 
 LOG = logging.getLogger("journeykit.http")
 
@@ -178,6 +182,9 @@ class CloudDoor(Door):
         links: LinkSettings | None = None,
         workspace: str = "",
         inbox: Board | None = None,
+        decide: Decide | None = None,
+        sources: Collection[str] = (),
+        source: Callable[[str], Source] | None = None,
     ) -> None:
         """Open nothing yet.
 
@@ -191,9 +198,19 @@ class CloudDoor(Door):
             links: `[links]` of the workspace; without a URL there are no pages.
             workspace: Its name, which is signed with each link.
             inbox: Where in-app messages are; None: there are none.
+            decide: Says what a place is to show that asks; None: nobody may ask.
+            sources: The sources that have a door, by name.
+            source: Returns one of them, set up.
         """
         super().__init__(
-            desk, clock=clock, links=links, workspace=workspace, inbox=inbox
+            desk,
+            clock=clock,
+            links=links,
+            workspace=workspace,
+            inbox=inbox,
+            decide=decide,
+            sources=sources,
+            source=source,
         )
         self._keys = keys
         self._channels = frozenset(channels)
@@ -236,7 +253,9 @@ class CloudDoor(Door):
     def answer(self, request: Request) -> Answer:
         """Answer a request, with the secrets that it needs, if it needs one."""
         route = self.route(request.path)
-        if route is not None and route.public and not request.path.startswith(FEEDBACK):
+        asks = request.path == "/v1/decide"  # its content may have links
+        public = route is not None and route.public
+        if asks or (public and not request.path.startswith(FEEDBACK)):
             try:
                 self.refresh()
             except Exception as error:  # noqa: BLE001 - who reads a link says it is missing
@@ -265,9 +284,9 @@ class CloudDoor(Door):
             raise Refused(431, f"the head may have {MAX_HEAD} bytes")
         return super()._admitted(request)
 
-    def _event(self, line: bytes, received_at: datetime) -> Event:
-        event = super()._event(line, received_at)
-        if len(line) > _ROOMY and entry_size(event) > MAX_ENTRY:
+    def _taken_in(self, event: Event, size: int) -> Event:
+        event = super()._taken_in(event, size)
+        if size > _ROOMY and entry_size(event) > MAX_ENTRY:
             raise InputError(f"an event may have {MAX_ENTRY} bytes on the bus")
         return event
 

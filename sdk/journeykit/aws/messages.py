@@ -35,7 +35,11 @@ from journeykit.aws.queues import MAX_BYTES, Parcel, sendable
 from journeykit.engine.calendar import to_datetime
 from journeykit.engine.commands import CallAction, Command, SendMessage
 from journeykit.engine.stimuli import (
+    Absorb,
     Enroll,
+    Launch,
+    Merge,
+    Recomputed,
     Remove,
     Returned,
     Stimulus,
@@ -62,17 +66,20 @@ T = TypeVar("T")
 
 
 class Visit(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One page of a visit job: whom to wake next.
+    """One page of a visit job: whom to wake next, or whom to launch a journey for.
 
     Attributes:
         id: The job's.
-        reason: Why: `resume`, `stop`, `publish`.
-        journey: Whom it concerns: those who run in this journey.
+        reason: Why: `resume`, `stop`, `publish`, `launch`, `score`.
+        journey: Whom it concerns: those who run in this journey; for `launch`, whoever is
+            in what it is about; empty: everybody. For `score` the names of the scores.
         cursor: The last customer of the page before; empty: it begins.
         visited: How many were woken so far.
         started_at: When the job began, milliseconds.
         page: The number of the page, from 0.
         token: What tells two deliveries of one page apart.
+        part: Of a job that goes through all customers in several parts at once: which.
+        parts: How many parts there are.
     """
 
     id: str
@@ -83,6 +90,8 @@ class Visit(msgspec.Struct, frozen=True, omit_defaults=True):
     started_at: int = 0
     page: int = 0
     token: str = ""
+    part: int = 0
+    parts: int = 1
 
 
 _encode = msgspec.json.Encoder().encode
@@ -95,6 +104,9 @@ _stimuli: Mapping[str, msgspec.json.Decoder[Stimulus]] = {
     "wake_up": msgspec.json.Decoder(WakeUp),
     "remove": msgspec.json.Decoder(Remove),
     "returned": msgspec.json.Decoder(Returned),
+    "merge": msgspec.json.Decoder(Merge),
+    "absorb": msgspec.json.Decoder(Absorb),
+    "launch": msgspec.json.Decoder(Launch),
 }
 
 
@@ -333,7 +345,10 @@ def _checked(stimulus: Stimulus) -> Stimulus:
             checked(replace(stimulus, properties={}))
         case Enroll():
             checked_call(stimulus)
-        case Remove(id=id, customer=customer, received_at=at):
+        case (
+            Remove(id=id, customer=customer, received_at=at)
+            | Launch(id=id, customer=customer, received_at=at)
+        ):
             checked_call(
                 Enroll(
                     id=id, journey=stimulus.journey, customer=customer, received_at=at
@@ -341,8 +356,17 @@ def _checked(stimulus: Stimulus) -> Stimulus:
             )
         case WakeUp(customer=customer):
             checked_call(_someone(customer, to_datetime(0)))
-        case Returned(customer=customer, received_at=at):
+        case (
+            Returned(customer=customer, received_at=at)
+            | Recomputed(customer=customer, received_at=at)
+        ):
             checked_call(_someone(customer, at))
+        case (
+            Merge(customer=customer, into=other, received_at=at)
+            | Absorb(customer=customer, merged=other, received_at=at)
+        ):
+            checked_call(_someone(customer, at))
+            checked_call(_someone(other, at))
         case _:
             assert_never(stimulus)
     return stimulus

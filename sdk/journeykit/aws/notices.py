@@ -70,7 +70,7 @@ class DynamoNotices:
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues={":pk": _key(customer, "")["pk"]},
         )
-        found = (_notice(customer, item) for item in items)
+        found = (notice_of(customer, item) for item in items)
         return nlargest(limit, found, key=lambda one: (one.at, one.id))
 
     def mark(
@@ -90,7 +90,7 @@ class DynamoNotices:
                     TableName=self._table, Key=_key(customer, id), ConsistentRead=True
                 )
             item = found.get("Item")
-            return _notice(customer, item) if item else None
+            return notice_of(customer, item) if item else None
         sets = [f"#{name} = if_not_exists(#{name}, :{name})" for name in marks]
         try:
             with translated(_WHAT):
@@ -107,7 +107,7 @@ class DynamoNotices:
                 )
         except LostRace:
             return None
-        return _notice(customer, answer["Attributes"])
+        return notice_of(customer, answer["Attributes"])
 
 
 def _key(customer: str, id: str) -> dict[str, Any]:
@@ -129,7 +129,8 @@ def _item(notice: Notice) -> dict[str, Any]:
     }
 
 
-def _notice(customer: str, item: Mapping[str, Any]) -> Notice:
+def notice_of(customer: str, item: Mapping[str, Any]) -> Notice:
+    """Read an item of somebody's inbox."""
     return Notice(
         id=item["sk"]["S"],
         customer=customer,

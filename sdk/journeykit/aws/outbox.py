@@ -52,7 +52,7 @@ from journeykit.aws.messages import (
     stimulus_parcel,
 )
 from journeykit.aws.queues import MAX_DELAY_S, Parcel, Queue, Unsendable
-from journeykit.engine.commands import Command, PublishEvent
+from journeykit.engine.commands import AbsorbCustomer, Command, PublishEvent
 from journeykit.engine.stimuli import Returned, Stimulus
 from journeykit.errors import InputError, StoreBusy, StoreError
 from journeykit.model.events import Event
@@ -423,7 +423,7 @@ def _about(report: Stimulus) -> str:
 
 def _count(tally: dict[str, list[int]], command: Command, settled: Settled) -> None:
     """Count a delivery for its journey's breaker; what went back is none."""
-    if isinstance(command, PublishEvent) or command.test:
+    if isinstance(command, PublishEvent | AbsorbCustomer) or command.test:
         return
     if settled.reason in UNCOUNTED:
         return

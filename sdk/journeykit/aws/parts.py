@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from journeykit.aws.decisions import DecisionLog
     from journeykit.aws.deliveries import DynamoDeliveries
     from journeykit.aws.door import CloudDoor
+    from journeykit.aws.identities import DynamoIdentities
     from journeykit.aws.levels import Levels
     from journeykit.aws.notices import DynamoNotices
     from journeykit.aws.publishing import Publishing
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from journeykit.aws.references import DynamoReferences
     from journeykit.aws.relay import Relay
     from journeykit.aws.repair import Repair
+    from journeykit.aws.scores import ScorePages
     from journeykit.aws.slots import DynamoSlots
     from journeykit.aws.stores import Outgoing
     from journeykit.aws.tallies import DynamoTallies
@@ -45,12 +47,15 @@ if TYPE_CHECKING:
     from journeykit.http.preferences import Offers, Permissions
     from journeykit.links import Links
     from journeykit.manifest import Manifest
+    from journeykit.model.events import Event
     from journeykit.plugins import Registry
     from journeykit.ports import DeadLetter, Delivery
     from journeykit.runtime.catalogs import LiveCatalog
     from journeykit.runtime.composing import Compose
     from journeykit.runtime.dispatcher import Dispatcher
+    from journeykit.runtime.placements import Placements, Shown
     from journeykit.runtime.runtime import Runtime
+    from journeykit.sources import Source
 
 ASK_EVERY_MS = 5_000
 """How old a function's catalog may be: to ask for each event would cost a read of its own."""
@@ -176,9 +181,11 @@ class Parts:
         return self._queue_at(self._settings.required(setting))
 
     def queue_of(self, command: Command) -> Queue:
-        """The queue in which a command waits: its channel's, or that of the calls."""
-        from journeykit.engine.commands import SendMessage
+        """The queue in which a command waits: its channel's, that of the calls, or wakes."""
+        from journeykit.engine.commands import AbsorbCustomer, SendMessage
 
+        if isinstance(command, AbsorbCustomer):
+            return self.queue("wakes_queue")  # which customers are reached by, too
         if isinstance(command, SendMessage):
             prefix = self._settings.required("deliver_queues")
             return self._queue_at(prefix + command.channel)
@@ -246,6 +253,14 @@ class Parts:
 
         table = self._settings.required("state_table")
         return DynamoReferences(self._dynamodb, table, sleep=self._sleep)
+
+    @cached_property
+    def identities(self) -> DynamoIdentities:
+        """Whose an identifier is."""
+        from journeykit.aws.identities import DynamoIdentities
+
+        table = self._settings.required("state_table")
+        return DynamoIdentities(self._dynamodb, table)
 
     @cached_property
     def notices(self) -> DynamoNotices:
@@ -363,6 +378,7 @@ class Parts:
             self.catalog,
             observers=self._observers(self._deciding),
             loggable=self.manifest.loggable,
+            identity=self.manifest.identity,
             # Each attempt is a read and a write of one hot item: nobody hurries here.
             back_off=partial(back_off, at_once=0, sleep=self._sleep),
         )
@@ -374,17 +390,38 @@ class Parts:
     @cached_property
     def visits(self) -> VisitPages:
         """Visits of many customers, page by page."""
-        from journeykit.aws.claims import DynamoClaims
         from journeykit.aws.visits import VisitPages
 
-        claims = DynamoClaims(
+        wakes = self.queue("wakes_queue")
+        return VisitPages(self.customers, wakes, self._visit_claims)
+
+    @cached_property
+    def _visit_claims(self) -> DynamoClaims:
+        """Who does a page of a job."""
+        from journeykit.aws.claims import DynamoClaims
+
+        return DynamoClaims(
             self._dynamodb,
             self._settings.required("state_table"),
             scope="VISIT",
             keep_ms=_VISIT_CLAIMS_MS,
             sleep=self._sleep,
         )
-        return VisitPages(self.customers, self.queue("wakes_queue"), claims)
+
+    @cached_property
+    def score_pages(self) -> ScorePages:
+        """Models that are asked about many customers, page by page."""
+        from journeykit.aws.scores import ScorePages
+        from journeykit.carriers import scores_from
+        from journeykit.runtime.scoring import Scoring
+
+        models = scores_from(self.manifest, self._registry("journeykit_scores"))
+        return ScorePages(
+            self.customers,
+            self.queue("wakes_queue"),
+            self._visit_claims,
+            Scoring(models, self.runtime, self.catalog),
+        )
 
     # --- what passes on --------------------------------------------------------------
 
@@ -511,6 +548,52 @@ class Parts:
             links=self.manifest.links,
             workspace=self.manifest.workspace,
             inbox=self.notices,
+            decide=self.decide,
+            sources=self.manifest.sources,
+            source=lambda name: self._sources[name],
+        )
+
+    @cached_property
+    def _sources(self) -> Mapping[str, Source]:
+        """What may post here, set up; loaded when the first one does."""
+        from journeykit.carriers import sources_from
+
+        return sources_from(self.manifest, self._registry("journeykit_sources"))
+
+    def decide(self, event: Event) -> Shown:
+        """Say what a place is to show that asks, at once.
+
+        The ask goes to the bus for the archive; no rule brings it back.
+
+        Raises:
+            StoreError: Nothing was decided; the same ask may come again.
+            DefinitionError: Nothing is published.
+            InputError: It is larger than the bus takes, about nobody, or not what the
+                schemas say.
+        """
+        from journeykit.aws.queues import Unsendable
+        from journeykit.errors import InputError
+
+        self.placements.refuse(event)
+        try:
+            self.bus.put([event])
+        except Unsendable as error:
+            raise InputError(str(error)) from error
+        return self.placements.decide(event, now=self._clock())
+
+    @cached_property
+    def placements(self) -> Placements:
+        """What answers places that ask what to show."""
+        from journeykit.runtime.placements import Placements
+
+        for channel in self.channels.values():
+            channel.board = self.notices
+        return Placements(
+            self.runtime,
+            channels=self.channels,
+            compose=self._compose,
+            board=self.notices,
+            seeds=self.manifest.seeds,
         )
 
     def _messages(self, ids: Sequence[str]) -> Mapping[str, Delivery]:
@@ -522,6 +605,11 @@ class Parts:
         from journeykit.http.preferences import Permissions, offers_of
 
         found = self.customers.load([customer]).get(customer)
+        if found is not None and found.merged_into:
+            from journeykit.runtime.identities import survivor_of
+
+            survivor = survivor_of(customer, self.customers.load, {})
+            found = self.customers.load([survivor]).get(survivor)
         revision = self.catalogs.revision()
         if revision != self._offered[0]:
             offers = offers_of(self.catalogs.current(), self.manifest.channels)

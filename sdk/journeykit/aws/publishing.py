@@ -8,6 +8,8 @@ A request is a JSON object with one of these fields, and an answer one with the 
     {"relay": "unhealthy"}     or "": customers keep their commands for longer meanwhile
     {"suppressions": {"add": [[key, channel, reason, at], …], "remove": [key, …]}}
     {"suppressions": {"after": "", "limit": 1000}} the list, page by page
+    {"identities": {"who": key}}  or {"conflicts": 100}, {"settle": [key, customer]},
+                               {"merge": [customer, into]}
     {"repair": {"cursor": ""}} passes on again what the relay may have lost; as long as
                                the answer is not `done`, ask again with its `cursor`
 
@@ -40,6 +42,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import msgspec
 
 from journeykit.aws.bus import names_of
+from journeykit.aws.messages import stimulus_parcel
 from journeykit.aws.settings import Settings
 from journeykit.aws.templates import concurrency_of
 from journeykit.engine.calendar import isoformat
@@ -53,6 +56,7 @@ from journeykit.errors import (
     StaleCatalog,
     UnknownChannel,
 )
+from journeykit.model.identity import ALIAS
 from journeykit.ports import CatalogDocument
 from journeykit.runtime.catalogs import (
     NOTHING_PUBLISHED,
@@ -65,6 +69,14 @@ from journeykit.runtime.catalogs import (
     next_catalog,
     set_relay,
 )
+from journeykit.runtime.concerned import (
+    EVERYBODY,
+    LAUNCH,
+    everybody_is,
+    has_schedules,
+    launched_in,
+)
+from journeykit.runtime.identities import merge_of
 from journeykit.runtime.states import changed_state
 from journeykit.runtime.suppressing import (
     Addition,
@@ -90,6 +102,8 @@ class DraftDocument(msgspec.Struct, forbid_unknown_fields=True):
     states: dict[str, str] = {}
     content: str | None = None
     facts: dict[str, dict[str, Any]] = {}
+    audience: dict[str, Any] = {}
+    schemas: dict[str, Any] = {}
 
 
 class PublishRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -101,6 +115,7 @@ class PublishRequest(msgspec.Struct, forbid_unknown_fields=True):
         note: What changed, in the publisher's words.
         dry_run: Whether only to say what would be new.
         templates: Those that the draft names, compressed; in Base64.
+        existing: Journeys to launch, too, for who is by now in what they are about.
     """
 
     draft: DraftDocument
@@ -108,6 +123,7 @@ class PublishRequest(msgspec.Struct, forbid_unknown_fields=True):
     note: str = ""
     dry_run: bool = False
     templates: bytes = b""
+    existing: list[str] = []
 
 
 class StateRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -150,6 +166,32 @@ class SuppressionsRequest(msgspec.Struct, forbid_unknown_fields=True):
     limit: int = 1000
 
 
+class IdentitiesRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Ask who is who, or say so: one of these.
+
+    Attributes:
+        who: A key, `ids.identity_key`: whose it is.
+        conflicts: How many to list, the latest first.
+        settle: A key and a claimant: that conflict is dealt with.
+        merge: Two customers: the first becomes part of the second.
+    """
+
+    who: str | None = None
+    conflicts: int | None = None
+    settle: tuple[str, str] | None = None
+    merge: tuple[str, str] | None = None
+
+
+class ScoreRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Ask models about all customers.
+
+    Attributes:
+        names: The scores; all that the bundle has if none is named.
+    """
+
+    names: list[str] = []
+
+
 class Request(msgspec.Struct, forbid_unknown_fields=True):
     """What an operator asks for: one of these."""
 
@@ -159,6 +201,8 @@ class Request(msgspec.Struct, forbid_unknown_fields=True):
     relay: str | None = None
     repair: RepairRequest | None = None
     suppressions: SuppressionsRequest | None = None
+    score: ScoreRequest | None = None
+    identities: IdentitiesRequest | None = None
 
 
 class _Rules(TypedDict):
@@ -167,6 +211,7 @@ class _Rules(TypedDict):
     prefix: str
     target_arn: str
     dead_letter_arn: str
+    kinds: Sequence[str]
 
 
 class Publishing:
@@ -194,11 +239,41 @@ class Publishing:
                 return {"relay": self._set_relay(asked.relay)}
             if asked.suppressions is not None:
                 return {"suppressions": self._suppress(asked.suppressions)}
+            if asked.identities is not None:
+                return {"identities": self._identify(asked.identities)}
+            if asked.score is not None:
+                return {"score": self._score(asked.score)}
             if asked.repair is not None:
                 return {"repair": self._repair(asked.repair, time_left)}
             return {"status": self._status()}
         except JourneyKitError as error:
             return {"error": {"kind": type(error).__name__, "message": str(error)}}
+
+    # --- who is who ------------------------------------------------------------------
+
+    def _identify(self, asked: IdentitiesRequest) -> dict[str, Any]:
+        identities = self._parts.identities
+        if asked.who is not None:
+            return {"customer": identities.owners([asked.who]).get(asked.who, "")}
+        if asked.conflicts is not None:
+            listed = identities.contested(asked.conflicts)
+            return {"conflicts": [msgspec.to_builtins(one) for one in listed]}
+        if asked.settle is not None:
+            return {"settled": identities.reconcile(*asked.settle)}
+        if asked.merge is not None:
+            customer, into = asked.merge
+            if customer == into:
+                raise InputError("nobody becomes part of themselves")
+            now = self._clock()
+            merge = merge_of(customer, into, at=now)
+            self._parts.queue("wakes_queue").send([stimulus_parcel(merge)])
+        return {}
+
+    def _score(self, asked: ScoreRequest) -> dict[str, Any]:
+        from journeykit.aws.scores import begin
+
+        wakes, known = self._parts.queue("wakes_queue"), self._parts.manifest.scores
+        return {"scores": [*begin(asked.names, known, wakes, now=self._clock())]}
 
     # --- publish ---------------------------------------------------------------------
 
@@ -218,19 +293,26 @@ class Publishing:
             asked.draft.states,
             asked.draft.content,
             asked.draft.facts,
+            asked.draft.audience,
+            asked.draft.schemas,
         )
         if draft.content:
             _check(draft.content, asked.templates)
         published = next_catalog(current, draft, at=now, note=asked.note)
         is_new = current is None or published.is_new
-        visited: list[str] = []
-        if is_new:
-            catalog = self._proven(published.document)
-            if not asked.dry_run:
-                visited = [*_concerned(current, published)]
+        visits: list[tuple[str, str]] = []
+        launched = [(LAUNCH, journey) for journey in dict.fromkeys(asked.existing)]
+        catalog = self._proven(published.document) if is_new or launched else None
+        if catalog is not None:
+            launched = [one for one in launched if launched_in(catalog, one[1])]
+        if catalog is not None and not asked.dry_run:
+            if is_new:
+                visits = [*_concerned(current, published)]
                 if draft.content:  # first, so that no catalog names what isn't there
                     self._parts.contents.keep_content(draft.content, asked.templates)
-                self._make_live(published, catalog, visited)
+                self._make_live(published, catalog, [*visits, *launched])
+            else:
+                self._visit_all(launched)
         known = live_versions(current) if current is not None else {}
         return {
             "revision": published.document.revision if is_new else revision,
@@ -245,7 +327,10 @@ class Publishing:
             "policies": published.policies,
             "states": dict(published.states),
             "templates": published.templates,
-            "visited": visited,
+            "audience": list(published.audience),
+            "schemas": list(published.schemas),
+            "visited": [journey for _, journey in visits],
+            "launched": [journey for _, journey in launched],
         }
 
     def _proven(self, document: CatalogDocument) -> Catalog:
@@ -277,7 +362,10 @@ class Publishing:
         return catalog
 
     def _make_live(
-        self, published: Published, catalog: Catalog, visited: Sequence[str]
+        self,
+        published: Published,
+        catalog: Catalog,
+        visits: Sequence[tuple[str, str]],
     ) -> None:
         """Store the catalog, have the bus bring what it hears, and people visited.
 
@@ -286,10 +374,10 @@ class Publishing:
         """
         self._hear(catalog)
         begun_at = self._clock()
-        self._visit_all(visited)
+        self._visit_all(visits)
         self._parts.catalogs.publish(published.document)
         if self._clock() - begun_at > _STORED_MS:  # they would look too early
-            self._visit_all(visited)
+            self._visit_all(visits)
         self._parts.tallies.reset_tallies({*published.added, *published.changed})
         for _ in range(_RACES):
             self._listen(catalog)
@@ -310,11 +398,12 @@ class Publishing:
             "prefix": self._settings.listen_rules,
             "target_arn": self._settings.required("events_queue_arn"),
             "dead_letter_arn": self._settings.required("dead_letter_queue_arn"),
+            "kinds": (ALIAS, *self._parts.manifest.identity.kinds),
         }
 
-    def _visit_all(self, journeys: Sequence[str]) -> None:
-        for journey in journeys:
-            self._visit("publish", journey)
+    def _visit_all(self, visits: Sequence[tuple[str, str]]) -> None:
+        for reason, journey in visits:
+            self._visit(reason, journey)
 
     def _visit(self, reason: str, journey: str) -> None:
         self._parts.visits.begin(reason, journey, now=self._clock())
@@ -362,7 +451,11 @@ class Publishing:
         )
         if asked.state in ("live", "stopped"):
             reason = "resume" if asked.state == "live" else "stop"
-            self._visit(reason, asked.journey)
+            # Who is stopped is out of its schedules, which are to begin anew for everybody.
+            is_everybody = done.before == "stopped" and has_schedules(
+                done.catalog, asked.journey
+            )
+            self._visit(reason, EVERYBODY if is_everybody else asked.journey)
         return {
             "journey": asked.journey,
             "before": done.before,
@@ -473,12 +566,17 @@ def _asked(request: Mapping[str, Any]) -> Request:
     return asked
 
 
-def _concerned(before: CatalogDocument | None, published: Published) -> Iterator[str]:
-    """Yield the journeys whose people a changed state concerns."""
+def _concerned(
+    before: CatalogDocument | None, published: Published
+) -> Iterator[tuple[str, str]]:
+    """Yield why people are visited, and the journeys of those whom it concerns."""
+    if everybody_is(before, published.document):
+        yield "publish", EVERYBODY
+        return
     earlier = before.states if before is not None else {}
     for journey, state in published.states.items():
         if state == "stopped" or earlier.get(journey) == "paused":
-            yield journey
+            yield "publish", journey
 
 
 class _Only:

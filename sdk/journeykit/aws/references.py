@@ -76,7 +76,7 @@ class DynamoReferences:
                 KeyConditionExpression="pk = :pk",
                 ExpressionAttributeValues={":pk": {"S": f"REF#{key}"}},
             )
-            known = [_reference(key, item) for item in islice(items, _LOOKED_AT)]
+            known = [reference_of(key, item) for item in islice(items, _LOOKED_AT)]
             if known:
                 found[key] = nlargest(_TOLD, known, key=lambda one: one.at)
         return found
@@ -92,5 +92,6 @@ def _item(reference: Reference) -> dict[str, Any]:
     }
 
 
-def _reference(key: str, item: Mapping[str, Any]) -> Reference:
+def reference_of(key: str, item: Mapping[str, Any]) -> Reference:
+    """Read an item under a key."""
     return Reference(key, item["sk"]["S"], item["d"]["S"], int(item["at"]["N"]))

@@ -33,9 +33,21 @@ import msgspec
 from msgspec.structs import replace
 
 from journeykit.aws.documents import unpacked_command
-from journeykit.aws.messages import COMMAND, ENTRY, command_parcel, outside_of
+from journeykit.aws.messages import (
+    COMMAND,
+    ENTRY,
+    command_parcel,
+    outside_of,
+    stimulus_parcel,
+)
 from journeykit.aws.queues import NoQueue, Parcel, Unsendable
-from journeykit.engine.commands import Command, PublishEvent, SendMessage
+from journeykit.engine.commands import (
+    AbsorbCustomer,
+    Command,
+    PublishEvent,
+    SendMessage,
+)
+from journeykit.engine.stimuli import Absorb, encoded
 from journeykit.errors import NewerStore, StoreBusy, StoreError
 from journeykit.ports import DeadLetter
 
@@ -46,6 +58,7 @@ DECISIONS = "decisions"
 
 _LETTER_BYTES = 700 * 1024  # of lines: a message holds 1 MiB, perhaps in base64
 _DOOR = "relay"
+_TO_CUSTOMERS = ""  # in the place of a channel, which always has a name
 _WRITTEN = ("INSERT", "MODIFY")
 
 T = TypeVar("T")
@@ -121,7 +134,8 @@ class Relay:
         """Join the destinations.
 
         Args:
-            queue_of: Returns the queue of a message's channel, or that of the calls;
+            queue_of: Returns the queue of a message's channel, that of the calls, or one
+                of stimuli for what a customer is to take in;
                 a LookupError if it knows no such channel.
             bus: Where events go that journeys publish.
             timers: Who wakes customers.
@@ -203,6 +217,8 @@ class Relay:
                 turn.published.append(going)
                 continue
             channel = command.channel if isinstance(command, SendMessage) else None
+            if isinstance(command, AbsorbCustomer):
+                channel = _TO_CUSTOMERS
             if channel not in turn.queues:
                 try:
                     turn.queues[channel] = (self._queue_of(command), [])
@@ -290,6 +306,9 @@ class Relay:
         if isinstance(command, PublishEvent):  # no queue would take it
             body = self._bus.entry(command)
             return self._letter(reason, command.customer, ENTRY, body)
+        if isinstance(command, AbsorbCustomer):
+            kind, body = encoded(Absorb.of(command))
+            return self._letter(reason, command.customer, kind, body)
         body = msgspec.json.encode(command)
         letter = self._letter(reason, command.customer, COMMAND, body)
         return replace(letter, outside=outside_of(command, going.revision))
@@ -311,7 +330,7 @@ class _Turn:
 
     Attributes:
         now: The clock, milliseconds.
-        queues: By channel, None for calls: the queue, and the commands for it.
+        queues: By channel, None for calls, empty for customers: the queue, and the commands for it.
         published: The events for the bus.
         dues: Customer to the revision and the instant that count.
         dues_of: The places of the images that have one.
@@ -338,6 +357,8 @@ class _Turn:
 
 
 def _parcel(going: _Going) -> Parcel:
+    if isinstance(going.command, AbsorbCustomer):
+        return stimulus_parcel(Absorb.of(going.command))
     return command_parcel(going.command, going.revision)
 
 

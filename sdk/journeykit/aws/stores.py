@@ -13,6 +13,7 @@ from journeykit.ports import (
     Along,
     CatalogDocument,
     Change,
+    Conflict,
     Delivery,
     Reference,
     Settled,
@@ -22,10 +23,11 @@ from journeykit.ports import (
 if TYPE_CHECKING:
     from journeykit.aws.outbox import SqsOutbox
     from journeykit.aws.parts import Parts
+    from journeykit.engine.stimuli import Absorb
 
 
 class Kept:
-    """What the runtime needs: customers and, for feedback, deliveries."""
+    """What the runtime needs: customers, who they are and, for feedback, deliveries."""
 
     def __init__(self, parts: Parts) -> None:
         """Take whose parts these are; each is made when it is asked."""
@@ -64,6 +66,41 @@ class Kept:
     def referred(self, keys: Sequence[str]) -> Mapping[str, Sequence[Reference]]:
         """See `References.referred`."""
         return self._parts.references.referred(keys)
+
+    def owners(self, keys: Sequence[str]) -> Mapping[str, str]:
+        """See `Identities.owners`."""
+        return self._parts.identities.owners(keys)
+
+    def own(
+        self, keys: Sequence[str], customer: str, *, at: int, instead_of: str = ""
+    ) -> Mapping[str, str]:
+        """See `Identities.own`."""
+        identities = self._parts.identities
+        return identities.own(keys, customer, at=at, instead_of=instead_of)
+
+    def disown(self, keys: Sequence[str], customer: str) -> None:
+        """See `Identities.disown`."""
+        self._parts.identities.disown(keys, customer)
+
+    def handovers(self, customers: Sequence[str]) -> Sequence[Absorb]:
+        """See `Handovers.handovers`."""
+        return self._parts.customers.handovers(customers)
+
+    def forget_handovers(self, customers: Sequence[str]) -> None:
+        """See `Handovers.forget_handovers`."""
+        self._parts.customers.forget_handovers(customers)
+
+    def contest(self, conflict: Conflict) -> bool:
+        """See `Conflicts.contest`."""
+        return self._parts.identities.contest(conflict)
+
+    def contested(self, limit: int) -> Sequence[Conflict]:
+        """See `Conflicts.contested`."""
+        return self._parts.identities.contested(limit)
+
+    def reconcile(self, key: str, claimant: str) -> bool:
+        """See `Conflicts.reconcile`."""
+        return self._parts.identities.reconcile(key, claimant)
 
 
 class Outgoing:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _BATCH = 25  # requests in one BatchWriteItem
+_READ = 100  # keys in one BatchGetItem
 _ATTEMPTS = 6  # of what is left over
 
 
@@ -40,6 +41,70 @@ def rows(
         if not (last := answer.get("LastEvaluatedKey")):
             return
         query["ExclusiveStartKey"] = last
+
+
+def scanned(
+    client: DynamoDBClient, *, what: str, **scan: Any
+) -> Iterator[Mapping[str, Any]]:
+    """Yield the items of a whole table, page by page; as of now, not of a moment ago.
+
+    Args:
+        client: Asks DynamoDB.
+        what: What is read, for messages: `the state table`.
+        scan: The scan.
+
+    Raises:
+        StoreBusy: DynamoDB is; the same again may work.
+        StoreError: The table can't be used.
+    """
+    while True:
+        with translated(what):
+            answer = client.scan(ConsistentRead=True, **scan)
+        yield from answer["Items"]
+        if not (last := answer.get("LastEvaluatedKey")):
+            return
+        scan["ExclusiveStartKey"] = last
+
+
+def got(
+    client: DynamoDBClient,
+    table: str,
+    keys: Iterable[Mapping[str, Any]],
+    *,
+    what: str,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[Mapping[str, Any]]:
+    """Yield those items that there are, in any order; as of now, not of a moment ago.
+
+    Args:
+        client: Asks DynamoDB.
+        table: The table's name.
+        keys: Of the items, each once.
+        what: What is read, for messages: `the identities`.
+        sleep: Waits, seconds.
+
+    Raises:
+        StoreBusy: Not all could be read; the same again may work.
+        StoreError: The table can't be used.
+    """
+    left = iter(keys)
+    while batch := [*islice(left, _READ)]:
+        waits = pauses(_ATTEMPTS)
+        while batch:
+            asked: Any = {table: {"Keys": batch, "ConsistentRead": True}}
+            with translated(what):
+                answer = client.batch_get_item(RequestItems=asked)
+            yield from answer["Responses"].get(table, [])
+            over: Any = answer.get("UnprocessedKeys", {}).get(table, {})
+            batch = over.get("Keys", [])
+            if batch:
+                wait = next(waits, None)
+                if wait is None:
+                    raise StoreBusy(
+                        f"{what}: DynamoDB left {len(batch)} reads over, again and "
+                        "again; try again later"
+                    )
+                sleep(wait)
 
 
 def delete(

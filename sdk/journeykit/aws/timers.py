@@ -250,7 +250,7 @@ class Timers:
             },
         )
         while page := [*islice(items, _PAGE)]:
-            yield [_due(item) for item in page]
+            yield [due_of(item) for item in page]
 
     def _small(
         self, done: int, last: int
@@ -269,7 +269,7 @@ class Timers:
             for item in answer["Items"]:
                 place = _place_of(item["bucket"]["S"])
                 if done < place <= last:
-                    found[place].append(_due(item))
+                    found[place].append(due_of(item))
             if "LastEvaluatedKey" not in answer:
                 return found
         return None
@@ -359,7 +359,8 @@ def _row(due: int, customer: str) -> dict[str, Any]:
     return row
 
 
-def _due(row: Mapping[str, Any]) -> tuple[int, str]:
+def due_of(row: Mapping[str, Any]) -> tuple[int, str]:
+    """Read a row: when somebody is due, milliseconds, and who."""
     due, _, customer = row["due"]["S"].partition("#")
     return int(due), row["customer"]["S"] if "customer" in row else customer
 

@@ -15,11 +15,15 @@ from journeykit.channels import Channel
 from journeykit.cli.decided import LOST, decided_about
 from journeykit.cli.operating import clock_of, customer_of, in_workspace, looking
 from journeykit.cli.story import rule
-from journeykit.cli.terminal import faint, row, strong, wrapped
+from journeykit.cli.terminal import faint, row, rows, strong, wrapped
+from journeykit.engine.audience import HIDDEN
 from journeykit.engine.customer import Address, Customer, Enrollment, Past, encode
+from journeykit.engine.draft import Draft
 from journeykit.engine.ids import address_key
+from journeykit.engine.merging import merged_id
 from journeykit.engine.suppressions import SuppressionList
 from journeykit.engine.trace import TraceEntry
+from journeykit.engine.traits import TraitRules
 from journeykit.engine.words import instant_in_words, words_of
 from journeykit.errors import JourneyKitError
 from journeykit.model.plain_text import printable
@@ -41,7 +45,8 @@ def command(
 ) -> None:
     """Show what is known of the customer ID, by their own clock.
 
-    Profile, consents, addresses, runs, messages, and when something is due next.
+    Profile, traits, segments, consents, addresses, runs, messages, and when something is
+    due next.
     """
     with looking(workspace, data) as look:
         customer = customer_of(look, id)
@@ -81,6 +86,9 @@ class _Told:
     ) -> None:
         self._customer = customer
         self._states = catalog.states if catalog is not None else {}
+        audience = catalog.audience if catalog is not None else {}
+        self._traits = TraitRules.compile(audience.get("traits") or ())
+        self._own_zone = Draft(customer, now=customer.clock, explain=False).zone
         self._suppressions = suppressions
         self._zone = zone
         self._lost = lost
@@ -93,14 +101,21 @@ class _Told:
             f"{strong(printable(customer.id))}, known since "
             f"{self._at(customer.created_at)}, told by the clock of {self._zone}"
         )
+        if customer.merged_into:
+            into = printable(customer.merged_into)
+            yield f"is part of {into} since then: `journeykit customer {into}`"
+            return
         due = customer.next_due
         yield f"next due: {'never' if due is None else self._at(due)}"
+        yield from self._names()
         if customer.profile:
             yield ""
             yield rule("profile")
-        for name, value in sorted(customer.profile.items()):
-            yield from row(name, json.dumps(value, ensure_ascii=False))
+        profile = sorted(customer.profile.items())
+        yield from rows([(k, json.dumps(v, ensure_ascii=False)) for k, v in profile])
+        yield from self._is()
         yield from self._reachable(carriers)
+        yield from self._triggers()
         yield from self._runs()
         yield from self._past()
         yield from self._messages()
@@ -110,6 +125,49 @@ class _Told:
             f"revision {customer.revision:,}, catalog {customer.catalog}, "
             f"{seen:,} event{'s' * (seen != 1)} of the last 48 hours remembered"
         )
+
+    def _names(self) -> Iterator[str]:
+        """By which other names the customer is known, and who is part of them."""
+        customer = self._customer
+        if not (customer.identifiers or customer.absorbed):
+            return
+        yield ""
+        yield rule("known as")
+        for identifier in customer.identifiers:
+            kind, _, value = identifier.partition(":")
+            yield from row(kind, printable(value))
+        for mark in customer.absorbed:
+            yield from row("took in", printable(merged_id(mark)) or "earlier ones, too")
+
+    def _is(self) -> Iterator[str]:
+        """Who they are: stage, segments, traits and scores."""
+        customer = self._customer
+        values = self._traits.values(customer.traits, customer.clock, self._own_zone)
+        segments = {
+            name: since
+            for name, since in customer.segments.items()
+            if not name.startswith(HIDDEN)
+        }
+        if not (customer.stage or segments or values or customer.scores):
+            return
+        yield ""
+        yield rule("who they are")
+        named = []
+        if customer.stage:
+            since = self._at(customer.staged_at)
+            named.append(("stage", f"{customer.stage} since {since}"))
+        for name, entered_at in sorted(segments.items()):
+            named.append(("segment", f"{name} since {self._at(entered_at)}"))
+        for name, value in sorted(values.items()):
+            named.append((name, json.dumps(value, ensure_ascii=False)))
+        for name, score in sorted(customer.scores.items()):
+            said = f"{json.dumps(score.value)}, scored {self._at(score.at)}"
+            named.append((name, said))
+        if customer.flips_at is not None:
+            named.append(
+                ("may change", f"by time alone, {self._at(customer.flips_at)}")
+            )
+        yield from rows(named)
 
     def _at(self, instant: int) -> str:
         return instant_in_words(instant, zone=self._zone)
@@ -163,6 +221,23 @@ class _Told:
                 if address is not None:
                     key = address_key(name, channel.normalize(address))
                     yield key, f"{name} {address}"
+
+    def _triggers(self) -> Iterator[str]:
+        """What will start a journey by time alone, or waits to be told that it may."""
+        found = [
+            (one.due, name)
+            for name, one in self._customer.progress.items()
+            if one.due is not None
+        ]
+        if found:
+            yield ""
+            yield rule("triggers")
+        for due, name in sorted(found):
+            journey, _, rest = name.lstrip(HIDDEN).partition("/")
+            what = f"looks again {self._at(due)}"
+            if rest.startswith("unique/"):
+                what = f"asks who is the only one, until {self._at(due)}"
+            yield from row(journey, what)
 
     def _runs(self) -> Iterator[str]:
         customer = self._customer

@@ -16,7 +16,8 @@ from journeykit.cli.replay import installed_channels, read_instant
 from journeykit.cli.story import rule
 from journeykit.cli.terminal import Progress, wrapped
 from journeykit.errors import InputError
-from journeykit.model.events import Event, Format
+from journeykit.model.events import Event
+from journeykit.model.formats import Format
 from journeykit.testing import Simulator
 from journeykit.testing.record import Record
 from journeykit.testing.report import Report, report

@@ -13,7 +13,7 @@ from journeykit.cli.people import about_people, called, named, split
 from journeykit.errors import DefinitionError
 from journeykit.local.embedded import Embedded
 
-_OUTCOMES = ("entered", "held_out", "not_entered", "ignored", "refused")
+OUTCOMES = ("entered", "held_out", "not_entered", "claiming", "ignored", "refused")
 
 
 def read_entry(
@@ -73,7 +73,7 @@ def command(
         "enroll",
         journey,
         named(one, file, entry),
-        _OUTCOMES,
+        OUTCOMES,
         workspace=workspace,
         data=data,
         refuse=refuse,

@@ -17,7 +17,8 @@ import click
 import msgspec
 
 from journeykit.errors import InputError
-from journeykit.model.events import MAX_LINE, Event, Format, decode_event
+from journeykit.model.events import MAX_LINE, Event
+from journeykit.model.formats import FORMATS, Format, decode_event
 
 STDIN = "-"
 _GZIP = b"\x1f\x8b"
@@ -33,12 +34,12 @@ def with_events(command: Command) -> Command:
         "events_path",
         metavar="FILE",
         required=True,
-        help="Lines of JSON, gzipped or not: our own or Segment's; - is the standard input.",
+        help="Lines of JSON, gzipped or not, in any of the formats; - is the standard input.",
     )
     spelling = click.option(
         "--format",
         "format_",
-        type=click.Choice(["auto", "native", "segment"]),
+        type=click.Choice(FORMATS),
         default="auto",
         help="Which spelling the events have; auto tells line by line.",
     )

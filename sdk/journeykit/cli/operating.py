@@ -16,7 +16,13 @@ from journeykit.cli.terminal import Progress
 from journeykit.engine.customer import Customer
 from journeykit.errors import DefinitionError, InputError
 from journeykit.happened import Reacted
-from journeykit.local.embedded import DATA, DRY_RUN, Embedded, wall_clock
+from journeykit.local.embedded import (
+    DATA,
+    DRY_RUN,
+    Embedded,
+    data_folder_of,
+    wall_clock,
+)
 from journeykit.local.sqlite import SQLiteStore
 from journeykit.model.zones import zone
 from journeykit.observers import (
@@ -28,6 +34,7 @@ from journeykit.observers import (
 from journeykit.plugins import Registry, plugin_manager
 from journeykit.ports import CatalogDocument, Job, Outbox, Scan
 from journeykit.runtime.catalogs import NOTHING_PUBLISHED
+from journeykit.runtime.concerned import EVERYBODY, LAUNCH
 from journeykit.workspace import Workspace
 from journeykit.workspace.reading import meant
 
@@ -184,7 +191,7 @@ def _opened(
 
 def database(workspace: Path, data: Path | None) -> Path:
     """The file of the database."""
-    return (workspace / DATA if data is None else data) / "journeykit.db"
+    return data_folder_of(workspace, data) / "journeykit.db"
 
 
 # What is published
@@ -286,7 +293,8 @@ def visited(
     instead: nobody is called twice.
     """
     job = Job(0, reason, journey, people=people)
-    for left in embedded.store.unfinished() if people else ():
+    goes_on = people or journey == EVERYBODY or reason == LAUNCH
+    for left in embedded.store.unfinished() if goes_on else ():
         if (left.reason, left.journey, left.people) == (reason, journey, people):
             job = left
     return _run(embedded, job)

@@ -102,7 +102,7 @@ class Outcomes:
         return Observer("journeykit", AFTER_REACTION, self._reacted)
 
     def _reacted(self, reacted: Reacted) -> None:
-        if reacted.stimulus not in ("enroll", "remove"):
+        if reacted.stimulus not in ("enroll", "remove", "launch"):
             return
         for entry in reacted.trace:
             if entry.kind in self._kinds and entry.journey in ("", self._journey):

@@ -11,6 +11,7 @@ import click
 
 from journeykit.channels import Channel
 from journeykit.cli.check import reported
+from journeykit.cli.enroll import OUTCOMES
 from journeykit.cli.operating import (
     customers,
     database,
@@ -19,17 +20,32 @@ from journeykit.cli.operating import (
     still_to_go,
     visited,
 )
+from journeykit.cli.people import Outcomes
 from journeykit.cli.stack import on_a_stack, stack_named
 from journeykit.cli.terminal import strong, wrapped
-from journeykit.errors import DefinitionError, InvalidJourney, Problem, StaleCatalog
+from journeykit.errors import (
+    DefinitionError,
+    InputError,
+    InvalidJourney,
+    Problem,
+    StaleCatalog,
+)
 from journeykit.local.embedded import Embedded, draft_of, wall_clock
 from journeykit.local.sqlite import SQLiteStore
 from journeykit.model.issues import Issue
 from journeykit.model.plain_text import printable
+from journeykit.observers import Observers
 from journeykit.plugins import Registry, plugin_manager
 from journeykit.ports import CatalogDocument, Scan
 from journeykit.runtime.catalogs import Draft, Published, next_catalog
+from journeykit.runtime.concerned import (
+    EVERYBODY,
+    LAUNCH,
+    everybody_is,
+    launched_in,
+)
 from journeykit.workspace import Workspace
+from journeykit.workspace.reading import meant
 
 if TYPE_CHECKING:
     from journeykit.aws.stack import Stack
@@ -53,6 +69,13 @@ if TYPE_CHECKING:
 @click.option("--note", metavar="TEXT", default="", help="What has changed, in words.")
 @on_a_stack
 @click.option("--dry-run", is_flag=True, help="Only say what would be new.")
+@click.option(
+    "--existing",
+    metavar="JOURNEY",
+    multiple=True,
+    help="Also let enter it who is by now in the segment or stage that it is about, and "
+    "was never in it; may be repeated.",
+)
 def command(
     *,
     workspace: Path,
@@ -63,13 +86,18 @@ def command(
     expect: int | None,
     note: str,
     dry_run: bool,
+    existing: Sequence[str],
 ) -> None:
     """Make the journeys and policies of WORKSPACE the live ones.
 
     They are checked first, and an error keeps everything as it is. A running `serve` goes
     by the new ones with its next batch.
+
+    Nobody enters a journey because of it: entered("vip") is about who enters the segment
+    from now on. --existing launches a journey for who is in it already, each once.
     """
     loaded = Workspace.load(workspace)
+    _known(existing, loaded)
     registry = Registry.from_plugins(plugin_manager())
     issues = loaded.check(registry)
     _refuse(workspace, [issue for issue in issues if issue.level == "error"])
@@ -83,17 +111,26 @@ def command(
             expected=expect,
             note=note,
             dry_run=dry_run,
+            existing=existing,
         )
         for line in _told(news, _WOULD_BE if dry_run else _IS):
             click.echo(line)
+        for line in _launched_in(news, existing, dry_run=dry_run):
+            click.echo("\n".join(wrapped(line)))
         return
     if dry_run:
         drafted = draft_of(loaded, loaded.channels(registry), loaded.all_templates())
         for line in _preview(drafted, database(workspace, data), expect):
             click.echo(line)
         return
+    outcomes = {id: Outcomes(id, OUTCOMES) for id in dict.fromkeys(existing)}
+    observers = Observers([one.observer for one in outcomes.values()])
     with Embedded.open(
-        loaded, registry, data=data, observers=registry.observers, relays=False
+        loaded,
+        registry,
+        data=data,
+        observers=observers.also(registry.observers),
+        relays=False,
     ) as embedded:
         before = embedded.store.current()
         published = embedded.publish(now=wall_clock(), note=note, expected=expect)
@@ -101,6 +138,24 @@ def command(
             click.echo(line)
         for line in _followed(embedded, before, published):
             click.echo("\n".join(wrapped(line)))
+        for id, one in outcomes.items():
+            for line in _launched(embedded, id, one):
+                click.echo("\n".join(wrapped(line)))
+
+
+def _known(existing: Sequence[str], workspace: Workspace) -> None:
+    """Refuse to launch what isn't there, before anything is published.
+
+    Raises:
+        InputError: There is no such journey; the message names the one spelled alike.
+    """
+    ids = [journey.id for journey in workspace.journeys]
+    for id in existing:
+        if id not in ids:
+            raise InputError(
+                f"no journey {id!r} is in the workspace; {meant(id, ids)}",
+                place="--existing",
+            )
 
 
 def _refuse(workspace: Path, errors: Sequence[Issue]) -> None:
@@ -153,8 +208,11 @@ class _News(NamedTuple):
         policies: Whether the policies have changed.
         states: Journeys whose state is another one now.
         templates: Whether the templates have changed.
+        audience: The traits, segments and stages that are new, different or gone.
+        schemas: The events whose schemas are new, different or gone.
         running: Of changed and closed journeys, how many runs have not ended.
-        visited: Journeys whose customers are being visited.
+        visited: Journeys whose customers are being visited; empty text: everybody is.
+        launched: Journeys that are being launched for who is there.
     """
 
     before: int
@@ -166,8 +224,11 @@ class _News(NamedTuple):
     policies: bool
     states: Mapping[str, str]
     templates: bool = False
+    audience: Sequence[str] = ()
+    schemas: Sequence[str] = ()
     running: Mapping[str, int] = {}
     visited: Sequence[str] = ()
+    launched: Sequence[str] = ()
 
 
 def _news(
@@ -186,6 +247,8 @@ def _news(
         policies=published.policies,
         states=published.states,
         templates=published.templates,
+        audience=published.audience,
+        schemas=published.schemas,
         running=_running(scan, left) if scan is not None and left else {},
     )
 
@@ -198,6 +261,7 @@ def _published_in(
     expected: int | None,
     note: str,
     dry_run: bool,
+    existing: Sequence[str],
 ) -> _News:
     """Publish to a stack, and return what is new there.
 
@@ -213,6 +277,7 @@ def _published_in(
         "expected": expected,
         "note": note,
         "dry_run": dry_run,
+        **({"existing": [*existing]} if existing else {}),
     }
     return _News(**stack.ask({"publish": asked})["publish"])
 
@@ -238,12 +303,58 @@ def _told(news: _News, becomes: str) -> Iterator[str]:
         rows.append(("policies", "", "changed" if news.before else "set"))
     if news.templates:
         rows.append(("templates", "", "changed" if news.before else "set"))
+    if news.audience:
+        names = ", ".join(map(printable, news.audience))
+        rows.append(("audience", "", f"{'changed' if news.before else 'set'}: {names}"))
+    if news.schemas:
+        names = ", ".join(map(printable, news.schemas))
+        rows.append(("schemas", "", f"{'changed' if news.before else 'set'}: {names}"))
     width = max((len(id) for _, id, _ in rows), default=0)
     first = max([8, *(len(what) for what, _, _ in rows)])
     for what, id, text in rows:
         yield f"  {what:<{first}}  {strong(f'{printable(id):<{width}}')}  {text}".rstrip()
     for id in news.visited:
+        if id == EVERYBODY:
+            yield "everybody is being visited: segments or schedules are new to them"
+            continue
         yield f"whoever is in {printable(id)} is being visited: they obey its new state"
+
+
+def _launched_in(
+    news: _News, existing: Sequence[str], *, dry_run: bool
+) -> Iterator[str]:
+    """Say of a stack what is launched for whom."""
+    for id in dict.fromkeys(existing):
+        if id not in news.launched:
+            yield _for_nobody(id)
+        elif dry_run:
+            yield f"{printable(id)} would be launched for who is there"
+        else:
+            yield f"{printable(id)} is being launched: who is there enters, each once"
+
+
+def _launched(embedded: Embedded, journey: str, outcomes: Outcomes) -> Iterator[str]:
+    """Launch a journey for who is there, and say what came of it."""
+    if not launched_in(embedded.catalog(), journey):
+        yield _for_nobody(journey)
+        return
+    count = visited(embedded, LAUNCH, journey)
+    entered = sum(
+        number
+        for (kind, _), number in outcomes.counts.items()
+        if kind in ("entered", "held_out", "claiming")
+    )
+    yield f"{printable(journey)} launched: {entered:,} of {count:,} enter it"
+    yield from outcomes.in_words()
+    yield from still_to_go(embedded.store)
+
+
+def _for_nobody(journey: str) -> str:
+    return (
+        f"{printable(journey)} launched: 0 enter it, since none of its triggers is about "
+        "a segment or a stage that one can be in; an event that has happened does not "
+        "happen again"
+    )
 
 
 def _go_on(count: int) -> str:
@@ -265,6 +376,9 @@ def _followed(
 ) -> Iterator[str]:
     """See to those whom a changed state concerns, and say what can't run here."""
     earlier = before.states if before is not None else {}
+    if everybody_is(before, published.document):
+        count = visited(embedded, "publish", EVERYBODY)
+        yield f"{count:,} visited: segments or schedules are new to them"
     for journey, state in published.states.items():
         if state == "stopped" or earlier.get(journey) == "paused":
             count = visited(embedded, "publish", journey)

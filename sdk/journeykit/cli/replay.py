@@ -27,10 +27,11 @@ from journeykit.model.events import Event, instant
 from journeykit.model.plain_text import printable
 from journeykit.model.zones import zone
 from journeykit.plugins import Registry, plugin_manager
+from journeykit.runtime.identities import NOBODY
 from journeykit.testing import Fate, SentMessage, Simulator, Traced
 from journeykit.testing.calls import Calls
 from journeykit.testing.fates import Fates
-from journeykit.testing.simulator import occurred_by
+from journeykit.testing.simulator import NOBODY_MEANT, occurred_by
 from journeykit.workspace import Workspace
 from journeykit.workspace.reading import meant
 
@@ -154,7 +155,10 @@ def replayed(
             yield event
 
     def refused(event: Event, reason: str) -> None:
-        lines.refuse(words_of(TraceEntry("refused", 0, reason=reason)))
+        why = NOBODY
+        if reason != NOBODY_MEANT:
+            why = words_of(TraceEntry("refused", 0, reason=reason))
+        lines.refuse(why)
 
     registry = Registry.from_plugins(plugin_manager())
     channels = workspace.channels(registry)
@@ -174,6 +178,8 @@ def replayed(
         guards=workspace.guards(registry),
         facts=workspace.facts(channels),
         states=workspace.states,
+        audience=workspace.audience,
+        identity=workspace.identity,
         explain=explain,
         keep=False,
         on_trace=on_trace,

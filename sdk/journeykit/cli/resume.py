@@ -10,6 +10,7 @@ from journeykit.cli.operating import catch_up, operating, still_to_go, visited
 from journeykit.cli.stack import stack_named
 from journeykit.cli.states import changed, changed_in, of_a_journey, told
 from journeykit.cli.terminal import wrapped
+from journeykit.runtime.concerned import EVERYBODY, has_schedules
 
 
 @click.command("resume")
@@ -39,7 +40,11 @@ def command(
         done = changed(embedded.store, journey, "live", reason=reason)
         for line in told(journey, done, "live"):
             click.echo(line)
-        count = visited(embedded, "resume", journey)
+        whom = journey
+        document = embedded.store.current()
+        if done.before == "stopped" and document and has_schedules(document, journey):
+            whom = EVERYBODY  # its schedules begin anew
+        count = visited(embedded, "resume", whom)
         click.echo(f"{count:,} visited: what was held up goes on")
         lines = [*still_to_go(embedded.store)]
         if state := embedded.workspace.states.get(journey):

@@ -26,9 +26,11 @@ from journeykit.local.embedded import (
     wall_clock,
 )
 from journeykit.local.feed import Feed, Place
-from journeykit.model.events import Format
+from journeykit.local.logs import log_files
+from journeykit.model.formats import Format
 from journeykit.plugins import Registry, plugin_manager
 from journeykit.ports import Along
+from journeykit.runtime.concerned import EVERYBODY
 from journeykit.runtime.runtime import BATCH
 from journeykit.workspace import Workspace
 
@@ -131,6 +133,8 @@ def _run(
     from_start: bool,
 ) -> Iterator[str]:
     is_live = path == STDIN
+    # What traits are computed of once more must be there. What is there, is.
+    is_archived = not is_live and _is_of(embedded.archive.path, path)
     name = "<stdin>" if is_live else path
     reader = f"run:{Path(path).resolve()}"
     known = None if is_live or from_start else embedded.store.bookmark(reader)
@@ -139,6 +143,10 @@ def _run(
         raise InputError(
             f"the run has come to {isoformat(start.clock)} already", place="--until"
         )
+    # What a run that was killed has left to be taken in comes before what it had not read.
+    embedded.runtime.drain(None)
+    if start.clock:  # else nobody was decided about yet
+        _catch_up(embedded, start.clock)
     place, events, dead, commands = start, 0, 0, 0
     progress = Progress()
     with stopping() as stopped:
@@ -162,7 +170,7 @@ def _run(
                     dead=tuple(read.dead),
                     bookmark=None if is_live else (reader, mark),
                 ),
-                archived=is_live,
+                archived=not is_archived,
             )
             place = read.place
             events += len(read.events)
@@ -178,6 +186,18 @@ def _run(
             embedded.finish(end)
     progress.done()
     yield from _told(embedded, feed, name, start, place, events, dead, stopped)
+
+
+def _is_of(archive: Path, path: str) -> bool:
+    """Whether a file is one of the archive's own, read again."""
+    return Path(path).resolve() in {file.resolve() for file in log_files(archive)}
+
+
+def _catch_up(embedded: Embedded, clock: int) -> None:
+    """Wake everybody whom a publish concerns, by the clock of the events."""
+    for job in embedded.store.unfinished():
+        if job.reason == "publish" and job.journey == EVERYBODY:
+            embedded.visits.run(job, now=clock)
 
 
 @contextmanager

@@ -13,10 +13,12 @@ import msgspec
 from journeykit.engine.records import TRACE_SCHEMA
 from journeykit.errors import InputError
 from journeykit.model.documents import json_schema
-from journeykit.model.events import NativeLine
 from journeykit.model.journey import Journey
 from journeykit.model.mapping import Objective, Touchpoint
+from journeykit.model.native import NativeLine
 from journeykit.model.policies import Policies
+from journeykit.model.segments import Persona, Segment, Stage
+from journeykit.model.traits import AnyTrait
 
 
 def _event() -> dict[str, Any]:
@@ -38,6 +40,10 @@ SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "policies": lambda: json_schema(Policies),
     "touchpoint": lambda: json_schema(Touchpoint),
     "objective": lambda: json_schema(Objective),
+    "trait": lambda: json_schema(AnyTrait, name="trait"),
+    "segment": lambda: json_schema(Segment),
+    "stage": lambda: json_schema(Stage),
+    "persona": lambda: json_schema(Persona),
     "event": _event,
     "trace": lambda: TRACE_SCHEMA,
 }

@@ -102,6 +102,8 @@ def command(
             links=loaded.links,
             workspace=loaded.name,
             inbox=embedded.store,
+            decide=service.decide,
+            sources=loaded.sources(registry),
         )
         server = DoorServer(door, host=host, port=port)
         _serve(service, server, loaded.name)

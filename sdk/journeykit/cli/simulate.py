@@ -28,7 +28,8 @@ from journeykit.cli.story import Moment, rule, story
 from journeykit.cli.terminal import wrapped
 from journeykit.engine.trace import TraceEntry
 from journeykit.engine.words import words_of
-from journeykit.model.events import Event, Format
+from journeykit.model.events import Event
+from journeykit.model.formats import Format
 from journeykit.model.plain_text import printable
 from journeykit.testing import Simulator, Traced
 from journeykit.testing.fates import Fates

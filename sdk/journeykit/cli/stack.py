@@ -12,6 +12,7 @@ import click
 from journeykit.errors import InputError
 
 if TYPE_CHECKING:
+    from journeykit.aws.privacy import OfStack
     from journeykit.aws.stack import Stack
 
 # Names of functions are made of it, of 64 characters, and those of channels are up to 30.
@@ -35,6 +36,35 @@ def on_a_stack(command: Command) -> Command:
         help="The stack's publish function, if nobody may look it up by --stack.",
     )
     return stack(function(command))
+
+
+def with_archive(command: Command) -> Command:
+    """Give a command the options of what is kept of people, in a stack too."""
+    stack = click.option(
+        "--stack",
+        metavar="NAME",
+        help="Of this stack in AWS, with your own credentials.",
+    )
+    archive = click.option(
+        "--no-archive",
+        is_flag=True,
+        help="Leave out the event archive, which may be large.",
+    )
+    return stack(archive(command))
+
+
+def of_people(stack: str, data: Path | None) -> OfStack:
+    """Reach what a stack keeps of people.
+
+    Raises:
+        click.UsageError: It is to be about this machine, too.
+        InputError: There is no such stack, or what talks to AWS is not installed.
+    """
+    if (where := stack_named(stack, "", data)) is None:
+        raise click.UsageError("say which stack is meant: --stack NAME")
+    from journeykit.aws.privacy import of_stack
+
+    return of_stack(where, stack)
 
 
 def check_name(stack: str) -> None:

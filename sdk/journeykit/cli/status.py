@@ -33,8 +33,10 @@ from journeykit.local.decisions import (
     totals,
 )
 from journeykit.local.embedded import wall_clock
+from journeykit.local.retaining import RETAIN
 from journeykit.model.plain_text import printable
 from journeykit.ports import DeadLetters, Job
+from journeykit.runtime.rosters import ERASE
 from journeykit.workspace.reading import meant
 
 _LETTERS = 10_000  # that are counted; beyond it the number says nothing new
@@ -307,9 +309,13 @@ def _work(document: Mapping[str, Any]) -> Iterator[str]:
     if wake_up := document["next_wake_up_at"]:
         yield from row("wake-ups", f"the next{_when(wake_up, now)}")
     for job in document["jobs"]:
+        if job["reason"] in (ERASE, RETAIN):
+            text = f"{job['reason']}; `journeykit serve` finishes it when it starts"
+            yield from row("unfinished", text)
+            continue
         yield from row(
             "unfinished",
-            f"{job['reason']} of {job['journey']}, begun {_instant(job['started_at'])}, "
+            f"{job['reason']} of {job['journey'] or 'everybody'}, begun {_instant(job['started_at'])}, "
             f"{job['visited']:,} visited; `journeykit serve` finishes it when it starts",
         )
     text, count = "nothing", document["dead_letters"]

@@ -7,7 +7,7 @@ import shutil
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import click
@@ -47,11 +47,24 @@ def wrapped(text: str, *, first: str = "", indent: str = "") -> Iterator[str]:
     ) or [first.rstrip()]
 
 
-def row(name: str, text: str) -> Iterator[str]:
+def row(name: str, text: str, *, columns: int = _NAMES) -> Iterator[str]:
     """Yield a named line, and those that it goes on in; nothing if there is no text."""
     if text:
-        head = f"  {printable(name):<{_NAMES - 1}} "
-        yield from wrapped(text, first=head, indent=" " * (_NAMES + 2))
+        head = f"  {printable(name):<{columns - 1}} "
+        yield from wrapped(text, first=head, indent=" " * (columns + 2))
+
+
+def rows(named: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Yield named lines whose texts begin below each other, however long the names are."""
+    longest = max((len(printable(name)) for name, text in named if text), default=0)
+    columns = min(max(_NAMES, longest + 2), width() // 2)
+    for name, text in named:
+        yield from row(name, text, columns=columns)
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of something: `1 customer`, `1,200 customers`."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 class Progress:

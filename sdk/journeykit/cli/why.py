@@ -32,7 +32,7 @@ from journeykit.engine.calendar import to_ms
 from journeykit.engine.trace import TraceEntry
 from journeykit.engine.words import explanation_of, instant_in_words, words_of
 from journeykit.local.decisions import begins_at_the_start
-from journeykit.model.events import Format
+from journeykit.model.formats import Format
 from journeykit.model.plain_text import printable
 from journeykit.testing import Traced
 from journeykit.testing.fates import Fates

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from journeykit.engine import sequences
 from journeykit.engine.catalog import Catalog
 from journeykit.engine.customer import Address, Consent, Past, size_of
 from journeykit.engine.draft import Draft
@@ -106,6 +107,8 @@ def kept(draft: Draft, catalog: Catalog) -> None:
         _keep_ledger(draft, catalog.guards.ledger_ms)
     if draft.past is not draft.before.past:
         _keep_past(draft)
+    if draft.progress is not draft.before.progress:
+        sequences.within_bounds(draft)
 
 
 def _keep_past(draft: Draft) -> None:

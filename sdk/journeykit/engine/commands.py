@@ -38,6 +38,9 @@ class SendMessage(
         locale: The customer's locale, as of the decision; empty if not known.
         zone: The customer's time zone, as of the decision.
         once: Whether only one customer of those who share the address gets it.
+        placement: Where an app or a page shows it, which has asked for it; empty: nobody
+            has asked, and it goes to the inbox.
+        ask: The id of the event that asked.
     """
 
     delivery_id: str
@@ -60,6 +63,8 @@ class SendMessage(
     locale: str = ""
     zone: str = ""
     once: bool = False
+    placement: str = ""
+    ask: str = ""
 
 
 class PublishEvent(
@@ -116,4 +121,28 @@ class CallAction(msgspec.Struct, tag="call_action", frozen=True, omit_defaults=T
     test: bool = False
 
 
-Command = SendMessage | CallAction | PublishEvent
+class AbsorbCustomer(
+    msgspec.Struct, tag="absorb_customer", frozen=True, omit_defaults=True
+):
+    """Hand what is known of a merged customer over to the one they were merged into.
+
+    It comes to the survivor as the stimulus `Absorb`.
+
+    Attributes:
+        id: Derived of the merged customer's document: the same is absorbed once.
+        customer: The survivor.
+        merged: Who was merged into them.
+        snapshot: The merged customer's document as JSON values, as it was then.
+        at: When, milliseconds.
+        log_id: By which name the logs know the merged customer.
+    """
+
+    id: str
+    customer: str
+    merged: str
+    snapshot: dict[str, Any]
+    at: int
+    log_id: str = ""
+
+
+Command = SendMessage | CallAction | PublishEvent | AbsorbCustomer

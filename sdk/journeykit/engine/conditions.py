@@ -18,11 +18,28 @@ import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import NoneType
-from typing import Any, NamedTuple, TypeAlias, assert_never
+from typing import Any, NamedTuple, Protocol, TypeAlias, assert_never
+from zoneinfo import ZoneInfo
 
+from journeykit.engine.calendar import LATEST, add, instant_of, subtract
 from journeykit.model import cel
+from journeykit.model.durations import Duration
 
 Keys: TypeAlias = tuple[str | int, ...]
+
+
+class Clock(Protocol):
+    """What time it is for a customer, and where: `journeykit.engine.draft.Draft` is one."""
+
+    @property
+    def at(self) -> int:
+        """The instant on the customer's path, milliseconds."""
+        ...
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The customer's zone, else UTC."""
+        ...
 
 
 class Scope:
@@ -33,9 +50,23 @@ class Scope:
         entry: The same of the event that started the run.
         profile: The customer's attributes.
         step: The run's results: step id to what holds the `result`.
+        trait: What is computed of the customer's events, and scores.
+        segment: Segment to whether the customer is in it.
+        consent: Channel, or channel and topic (`email:news`), to whether marketing is
+            allowed there; not there where nothing was said.
+        clock: What time it is for the customer, and in which zone.
     """
 
-    __slots__ = ("entry", "event", "profile", "step")
+    __slots__ = (
+        "clock",
+        "consent",
+        "entry",
+        "event",
+        "profile",
+        "segment",
+        "step",
+        "trait",
+    )
 
     def __init__(
         self,
@@ -44,12 +75,20 @@ class Scope:
         entry: Mapping[str, object] | None = None,
         profile: Mapping[str, object] | None = None,
         step: Mapping[str, object] | None = None,
+        trait: Mapping[str, object] | None = None,
+        segment: Mapping[str, object] | None = None,
+        consent: Mapping[str, object] | None = None,
+        clock: Clock | None = None,
     ) -> None:
         """Hold the parts; they may be exchanged between two questions."""
         self.event = event
         self.entry = entry
         self.profile = profile
         self.step = step
+        self.trait = trait
+        self.segment = segment
+        self.consent = consent
+        self.clock = clock
 
 
 class Missing(Exception):
@@ -98,9 +137,18 @@ class Predicate:
         text: The condition's CEL text, as given.
         paths: The paths that it reads, such as `("event", "total")`.
         holds: The compiled test itself; calling it saves the hop through `__call__`.
+        asks_time: Whether its answer may change although nothing happens.
     """
 
-    __slots__ = ("_explain", "_expr", "holds", "paths", "text")
+    __slots__ = (
+        "_edges",
+        "_explain",
+        "_expr",
+        "asks_time",
+        "holds",
+        "paths",
+        "text",
+    )
 
     def __init__(self, text: str) -> None:
         """Parse and compile the text."""
@@ -108,15 +156,38 @@ class Predicate:
         self._expr = expr = cel.parse(text)
         self.paths: frozenset[Keys] = cel.paths(expr)
         self.holds: _Test = _truth(expr, want=True)
+        tests = dict.fromkeys(cel.time_tests(expr))
+        self._edges = tuple(_edges(test) for test in tests)
+        self.asks_time = bool(tests)
         self._explain: Callable[[Scope], Explanation] | None = None
 
     def __call__(self, scope: Scope) -> bool:
         """Tell whether the condition holds; one that ends in an error does not."""
         return self.holds(scope)
 
+    @property
+    def expr(self) -> cel.Expr:
+        """The syntax tree of the text."""
+        return self._expr
+
     def __repr__(self) -> str:
         """Show the text."""
         return f"Predicate({self.text!r})"
+
+    def next_change(self, scope: Scope) -> int:
+        """Find the first instant after now at which time alone may change the answer.
+
+        That is an edge of one of its time tests, the value of which is there; the others
+        may outweigh it, so at that instant it is asked again. LATEST: never.
+        """
+        clock = scope.clock
+        if clock is None or not self._edges:
+            return LATEST
+        at = clock.at
+        return min(
+            (edge for edges in self._edges for edge in edges(scope) if edge > at),
+            default=LATEST,
+        )
 
     def explain(self, scope: Scope) -> Explanation:
         """Tell whether the condition holds, and why."""
@@ -308,6 +379,8 @@ def _value(expr: cel.Expr) -> _Read:
         case cel.Call("timestamp", (cel.Literal(value),)):
             at = _instant(value)
             return lambda _scope: at
+        case cel.Call(name, (target, cel.Literal(text))) if name in cel.TIME_METHODS:
+            return _time_test(name, _value(target), Duration.parse(str(text)))
         case cel.Call(name, args):
             return _call(_FUNCTIONS[name], [_value(arg) for arg in args])
         case cel.Compare("==" | "!=" as op, left, right):
@@ -414,6 +487,67 @@ def _outcome(holds: _Test, fails: _Test) -> _Read:
         return True if holds(scope) else False if fails(scope) else _ERROR
 
     return outcome
+
+
+# --- Where an instant lies -----------------------------------------------------------
+#
+# Each test is true over one stretch of time, which begins and ends with an edge: from x + d
+# on, from x until before x + d, from x - d until before x. So time can change its answer at
+# an edge only. Months and days move on the customer's calendar, see `calendar.add`.
+
+
+def _time_test(name: str, read: _Read, length: Duration) -> _Read:
+    def older_than(scope: Scope) -> object:
+        value, clock = read(scope), scope.clock
+        if clock is None or (x := _when(value, clock)) is None:
+            return _ERROR
+        return add(x, length, clock.zone) <= clock.at
+
+    def within_last(scope: Scope) -> object:
+        value, clock = read(scope), scope.clock
+        if clock is None or (x := _when(value, clock)) is None:
+            return _ERROR
+        at = clock.at
+        return x <= at < add(x, length, clock.zone)
+
+    def within_next(scope: Scope) -> object:
+        value, clock = read(scope), scope.clock
+        if clock is None or (x := _when(value, clock)) is None:
+            return _ERROR
+        at = clock.at
+        return at < x and subtract(x, length, clock.zone) <= at
+
+    tests: dict[str, _Read] = {
+        "olderThan": older_than,
+        "withinLast": within_last,
+        "withinNext": within_next,
+    }
+    return tests[name]
+
+
+def _edges(test: cel.Call) -> Callable[[Scope], tuple[int, ...]]:
+    """Compile the edges of a time test; none where its value is no instant."""
+    target, length = test.args
+    read = _value(target)
+    duration = Duration.parse(
+        str(length.value if isinstance(length, cel.Literal) else 0)
+    )
+
+    def edges(scope: Scope) -> tuple[int, ...]:
+        value, clock = read(scope), scope.clock
+        if clock is None or (x := _when(value, clock)) is None:
+            return ()
+        if test.name == "withinNext":
+            return subtract(x, duration, clock.zone), x
+        end = add(x, duration, clock.zone)
+        return (end,) if test.name == "olderThan" else (x, end)
+
+    return edges
+
+
+def _when(value: object, clock: Clock) -> int | None:
+    """Read an instant as a Wait does: RFC 3339, a date in the customer's zone, a number."""
+    return None if value is _ERROR else instant_of(value, clock.zone)
 
 
 # --- What CEL's values do -----------------------------------------------------------
@@ -526,6 +660,11 @@ _FUNCTIONS: dict[str, Callable[..., object]] = {
 
 
 _VERBS = {"startsWith": "start with", "endsWith": "end with", "contains": "contain"}
+_LIES = {
+    "olderThan": "{length} back or more",
+    "withinLast": "within the last {length}",
+    "withinNext": "within the next {length}",
+}
 
 # --- Explanations -------------------------------------------------------------------
 
@@ -611,6 +750,10 @@ def _reason(expr: cel.Expr, values: Sequence[object], scope: Scope) -> list[str]
             return [f"{expr}: {parent} is {kinds}, not a map"]
         case cel.Call("timestamp"):
             return [f"{expr}: {_shown(values[0])} is no RFC 3339 timestamp"]
+        case cel.Call(name) if name in cel.TIME_METHODS:
+            if scope.clock is None:
+                return [f"{expr}: nobody knows here what time it is"]
+            return [f"{expr}: {_shown(values[0])} is no instant"]
         case cel.Call(name):
             return [f"{expr}: {name} can't take {kinds}"]
         case _:
@@ -668,6 +811,8 @@ def _wish(expr: cel.Expr, *, want: bool) -> str:
             return f"{would} {to} hold {item}"
         case cel.Call(name, (_, arg)) if name in _VERBS:
             return f"{would} {to} {_VERBS[name]} {arg}"
+        case cel.Call(name, (_, cel.Literal(length))) if name in _LIES:
+            return f"{would} {to} lie {_LIES[name].format(length=length)}"
         case _:
             return f"{would} to be {'true' if want else 'false'}"
 
@@ -683,7 +828,7 @@ def _subject(expr: cel.Expr) -> cel.Expr:
             return cel.Path(root, (key,))
         case cel.In(item, container):
             return item if isinstance(container, cel.Items) else container
-        case cel.Call(name, (target, *_)) if name in _VERBS:
+        case cel.Call(name, (target, *_)) if name in _VERBS or name in _LIES:
             return target
         case _:
             return expr

@@ -12,8 +12,8 @@ nothing else of the channel. It never holds against a no to all purposes, which 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple, Protocol
 
 from msgspec.structs import replace
 
@@ -140,6 +140,53 @@ class ConsentRules:
             ):
                 return _ALLOW if rule.allow else _REFUSE
         return _ALLOW
+
+
+class Said(Protocol):
+    """Who has said something: a draft."""
+
+    @property
+    def consents(self) -> Sequence[Consent]:
+        """The latest words."""
+        ...
+
+
+class ConsentView(Mapping[str, bool]):
+    """What conditions see as `consent`: channel, or `channel:topic`, to yes or no.
+
+    It is about marketing, and about what the customer has said: where nothing was said
+    there is nothing, whatever the policies allow then. What is not confirmed is no yes.
+    """
+
+    __slots__ = ("_rules", "_said")
+
+    def __init__(self, rules: ConsentRules, said: Said) -> None:
+        """Look at what is said then, not now."""
+        self._rules = rules
+        self._said = said
+
+    def __getitem__(self, name: str) -> bool:
+        """Tell whether a message would be welcome there.
+
+        Raises:
+            KeyError: Nothing was said about it.
+        """
+        said = self._said.consents
+        channel, _, topic = name.partition(":")
+        word = self._rules.ask(channel, topic, MARKETING, said).word if said else ""
+        if word in ("yes", "no", "pending"):
+            return word == "yes"
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        """Name the channels and topics that something was said about by name."""
+        said = self._said.consents
+        names = {f"{w.channel}:{w.topic}" if w.topic else w.channel for w in said}
+        return iter(sorted(name for name in names if name in self))
+
+    def __len__(self) -> int:
+        """Count them."""
+        return sum(1 for _ in self)
 
 
 def with_word(consents: Sequence[Consent], word: Consent) -> list[Consent]:

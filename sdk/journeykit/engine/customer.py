@@ -17,7 +17,9 @@ import msgspec
 
 from journeykit.engine.commands import SendMessage
 
-SCHEMA = 1
+SCHEMA = 2
+"""The shape of documents that this release writes. 2 came with traits, segments and merged
+customers: a release that knows none of them would drop them, and so must not write."""
 
 
 class Address(msgspec.Struct, gc=False, omit_defaults=True):
@@ -82,7 +84,8 @@ class Enrollment(msgspec.Struct, gc=False, omit_defaults=True):
         id: Derived; see `journeykit.engine.ids`.
         journey: The journey's id.
         version: The version it runs on to its end.
-        n: Counts the customer's entries into this journey, from 1.
+        n: Counts the customer's entries into this journey, from 1; 0: of a run that came
+            with somebody who was merged in.
         entered_at: When it started.
         held_out: Whether it runs no step and only watches the goals.
         key: The value that keeps runs apart, as text; empty if the journey has no key.
@@ -220,6 +223,31 @@ class Held(msgspec.Struct, gc=False, omit_defaults=True):
     due: int | None = None
 
 
+class Score(msgspec.Struct, gc=False, array_like=True):
+    """What a model said of the customer, and when.
+
+    Attributes:
+        value: A number between 0 and 1, another number, or a name.
+        at: When it was computed, milliseconds.
+    """
+
+    value: Any
+    at: int
+
+
+class Progress(msgspec.Struct, gc=False, omit_defaults=True):
+    """How far the customer has come on the way to a trigger that needs more than one event.
+
+    Attributes:
+        due: When it moves by itself: a time that runs out, the next of a schedule; None:
+            not by time.
+        state: What its kind of trigger keeps, as JSON values.
+    """
+
+    due: int | None = None
+    state: list[Any] = []
+
+
 class Customer(msgspec.Struct, gc=False, omit_defaults=True):
     """The aggregate. Treat it as frozen: `react` returns another one.
 
@@ -244,6 +272,22 @@ class Customer(msgspec.Struct, gc=False, omit_defaults=True):
         held: Messages that were released and came back, in the order of their coming.
         salt: What the name in the logs is made with, beside the id. It is nowhere else:
             whoever erases the document makes the log anonymous.
+        traits: Declared trait to its state; `journeykit.engine.traits` says which.
+        scores: Model to what it said last.
+        segments: The segments that the customer is in, each with the instant since when.
+        lists: The same of static lists.
+        stage: The lifecycle stage; empty: in none, or there are no stages.
+        staged_at: Since when.
+        audience: The version of the audience's definitions that `segments` and `stage`
+            were last judged by.
+        flips_at: When a segment or the stage may change by the passing of time alone;
+            None: never.
+        progress: Trigger (`journey/0`) to how far the customer has come on the way to it.
+        identifiers: By which other names the customer is known: `kind:value`.
+        merged_into: Of a customer who was merged into another one: into whom. Nothing but
+            that is left of them.
+        absorbed: Who was merged into this one: `merging.mark_of`; of a merged customer
+            what they have left.
     """
 
     id: str
@@ -264,6 +308,18 @@ class Customer(msgspec.Struct, gc=False, omit_defaults=True):
     next_due: int | None = None
     held: list[Held] = []
     salt: str = ""
+    traits: dict[str, Any] = {}
+    scores: dict[str, Score] = {}
+    segments: dict[str, int] = {}
+    lists: dict[str, int] = {}
+    stage: str = ""
+    staged_at: int = 0
+    audience: int = 0
+    flips_at: int | None = None
+    progress: dict[str, Progress] = {}
+    identifiers: list[str] = []
+    merged_into: str = ""
+    absorbed: list[str] = []
 
 
 def created(
@@ -309,7 +365,9 @@ def upgraded(document: Mapping[str, Any]) -> Customer:
             f"this customer was written by a later journeykit (schema {schema}, "
             f"this one reads up to {SCHEMA}); deploy that release here too"
         )
-    return msgspec.convert(document, Customer, strict=False)
+    customer = msgspec.convert(document, Customer, strict=False)
+    customer.schema = SCHEMA  # what is new has a default that says: nothing of it yet
+    return customer
 
 
 def encoded(value: object) -> bytes:

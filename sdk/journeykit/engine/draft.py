@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec.structs import replace
 
-from journeykit.engine.calendar import to_datetime
+from journeykit.engine.calendar import LATEST, to_datetime
 from journeykit.engine.commands import Command, PublishEvent
 from journeykit.engine.conditions import Predicate, Scope
 from journeykit.engine.customer import (
@@ -26,6 +26,7 @@ from journeykit.engine.customer import (
     size_of,
 )
 from journeykit.engine.due import Due, DueRule
+from journeykit.engine.ids import told_id
 from journeykit.engine.limits import (
     ACTIVE_BYTES,
     EMIT_GENERATIONS,
@@ -35,12 +36,14 @@ from journeykit.engine.limits import (
     PROFILE_KEYS,
     SENDS_PER_REACTION,
     STEPS_PER_REACTION,
+    TOLD_AT_ONCE,
     VALUE_CHARACTERS,
 )
 from journeykit.engine.moves import Move
 from journeykit.engine.trace import TraceEntry
-from journeykit.errors import DefinitionError
-from journeykit.model.zones import zone
+from journeykit.model import cel
+from journeykit.model.envelopes import JOURNEYS
+from journeykit.model.zones import is_zone, zone
 
 UTC = zone("UTC")
 
@@ -55,6 +58,9 @@ class Happening(msgspec.Struct, frozen=True, gc=False):
         occurred_at: When it happened; None: now.
         generation: 0 from outside, 1 what that caused, and so on.
         test: Whether it is test traffic.
+        inner: Whether the engine tells it of itself: nobody else ever hears of it.
+        source: Who says so: for patterns.
+        public: Whether an Emit let it happen that publishes it: the archive has it too.
     """
 
     id: str
@@ -63,6 +69,9 @@ class Happening(msgspec.Struct, frozen=True, gc=False):
     occurred_at: datetime | None = None
     generation: int = 0
     test: bool = False
+    inner: bool = False
+    source: str = JOURNEYS
+    public: bool = False
 
     def fields(self, at: int) -> dict[str, Any]:
         """What conditions see as `event`: the properties, and $id, $name, $time."""
@@ -71,6 +80,16 @@ class Happening(msgspec.Struct, frozen=True, gc=False):
             "$id": self.id,
             "$name": self.name,
             "$time": self.occurred_at or to_datetime(at),
+        }
+
+    def tree(self, at: int) -> dict[str, Any]:
+        """What patterns see: the event as it would stand on the bus."""
+        return {
+            "source": self.source,
+            "detail-type": self.name,
+            "detail": self.properties,
+            "id": self.id,
+            "time": cel.instant_text(self.occurred_at or to_datetime(at)),
         }
 
 
@@ -159,13 +178,23 @@ class JourneyFacts:
 
 
 class Draft:
-    """A customer that is being changed, and what has been decided so far."""
+    """A customer that is being changed, and what has been decided so far.
+
+    Attributes:
+        scope: What conditions see; whoever makes the draft sets it.
+    """
+
+    scope: Scope
 
     __slots__ = (
         "_zone",
+        "absorbed",
         "active",
         "addresses",
+        "answered",
+        "ask",
         "at",
+        "audience",
         "before",
         "catalog",
         "caused",
@@ -177,21 +206,35 @@ class Draft:
         "counters",
         "customer",
         "explain",
+        "flips_at",
         "forgotten",
         "generation",
         "held",
+        "identifiers",
+        "judged",
         "ledger",
+        "lists",
+        "merged_into",
         "now",
         "past",
+        "placement",
         "profile",
         "profile_changed",
+        "progress",
         "queue",
+        "roots",
         "scope",
+        "scores",
         "seen",
+        "segments",
         "sends_left",
+        "stage",
+        "staged_at",
         "steps_left",
         "test",
+        "told",
         "trace",
+        "traits",
     )
 
     def __init__(self, customer: Customer, *, now: int, explain: bool) -> None:
@@ -214,18 +257,33 @@ class Draft:
         self.seen = customer.seen
         self.held = customer.held
         self.catalog = customer.catalog
+        self.traits = customer.traits
+        self.scores = customer.scores
+        self.segments = customer.segments
+        self.lists = customer.lists
+        self.stage = customer.stage
+        self.staged_at = customer.staged_at
+        self.audience = customer.audience
+        self.flips_at = customer.flips_at
+        self.progress = customer.progress
+        self.identifiers = customer.identifiers
+        self.merged_into = customer.merged_into
+        self.absorbed = customer.absorbed
         self.commands: list[Command] = []
         self.trace: list[TraceEntry] = []
         self.queue: list[Queued] = []
         self.caused = 0
         self.generation = 0
         self.test = False
+        self.placement = self.ask = ""  # what is asked now: where, and by which event
+        self.answered = False
         self.steps_left = STEPS_PER_REACTION
         self.sends_left = SENDS_PER_REACTION
         self.changed = False
         self.profile_changed = False
-        self.scope = Scope()
-        self.scope.profile = customer.profile
+        self.roots: set[str] = set()  # what has changed, as conditions call it
+        self.judged: Any = None  # what the audience was last judged by
+        self.told = 0
         self._zone: tuple[ZoneInfo | None, object] = (None, _UNREAD)
 
     def begin(self, at: int) -> None:
@@ -270,6 +328,7 @@ class Draft:
             return False
         self.profile = self.scope.profile = profile
         self.changed = self.profile_changed = True
+        self.roots.add("profile")
         return True
 
     def has_room(self, more: int) -> bool:
@@ -285,9 +344,34 @@ class Draft:
         self.caused += 1
         self.queue.append(item)
 
+    def tell(
+        self, name: str, properties: Mapping[str, Any], *, test: bool | None = None
+    ) -> None:
+        """Let journeys hear, after the rounds, what the engine itself has to say.
+
+        It is not learned from, remembered, archived or published. What goes too far, as
+        something that an event caused which an event caused, is noted and not heard.
+        """
+        if self.generation >= EMIT_GENERATIONS or len(self.queue) >= TOLD_AT_ONCE:
+            self.note("ignored", reason="endless", detail={"event": name})
+            return
+        self.told += 1
+        before = self.before
+        id = told_id(self.customer, before.created_at, before.revision, self.told)
+        self.queue.append(
+            Happening(
+                id,
+                name,
+                properties,
+                generation=self.generation + 1,
+                test=self.test if test is None else test,
+                inner=True,
+            )
+        )
+
     def emit(self, happening: Happening, *, public: bool) -> None:
         """Queue an event for after the rounds, and publish it if it is for others too."""
-        self.cause(happening)
+        self.cause(replace(happening, public=True) if public else happening)
         if public:
             self.commands.append(
                 PublishEvent(
@@ -299,6 +383,18 @@ class Draft:
                     happening.test,
                 )
             )
+
+    @property
+    def own_due(self) -> int:
+        """When something of the customer's own moves by time: no run, no message.
+
+        A segment or the stage, or the way to a trigger. LATEST: nothing does.
+        """
+        due = LATEST if self.flips_at is None else self.flips_at
+        for progress in self.progress.values():
+            if progress.due is not None and progress.due < due:
+                due = progress.due
+        return due
 
     @property
     def zone(self) -> ZoneInfo:
@@ -345,12 +441,8 @@ _UNREAD = object()
 
 
 def _zone_or_none(name: object) -> ZoneInfo | None:
-    if not isinstance(name, str):
-        return None
-    try:
-        return zone(name)
-    except DefinitionError:
-        return None
+    # Asked first: to say what is wrong with a name takes longer than a whole reaction.
+    return zone(name) if isinstance(name, str) and is_zone(name) else None
 
 
 def cut(value: Any) -> Any:

@@ -88,6 +88,9 @@ def admitted(
     if not called and (past := draft.past.get(plan.id)) is not None and past.removed:
         not_entered(draft, plan, "removed")
         return None
+    if plan.gate and (draft.scope.segment or {}).get(plan.gate) is False:
+        not_entered(draft, plan, "not_in_segment", {"segment": plan.gate})
+        return None
     draft.scope.event, draft.scope.entry = fields, fields
     key = "" if plan.key is None else key_of(draft, plan)
     if key is None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from journeykit.engine import bounds, consent as consents
+from journeykit.engine import bounds, consent as consents, scoring
 from journeykit.engine.calendar import to_ms
 from journeykit.engine.conditions import Missing, Scope, ValueOf
 from journeykit.engine.consent import MARKETING
@@ -20,7 +20,7 @@ from journeykit.engine.customer import Address, Consent, Released
 from journeykit.engine.draft import Draft, Happening
 from journeykit.engine.guards import Guards
 from journeykit.engine.ids import address_key, is_derived
-from journeykit.engine.limits import ENGAGED_MS, FAILURE_MS, FUTURE_MS
+from journeykit.engine.limits import ENGAGED_MS, FAILURE_MS, FUTURE_MS, LISTS
 from journeykit.engine.trace import TraceEntry
 from journeykit.model.events import (
     ADDRESS_RESTORED,
@@ -29,6 +29,9 @@ from journeykit.model.events import (
     CONSENT_CONFIRMED,
     CONSENT_REQUESTED,
     ENGAGED,
+    IDENTITY_CONFLICT,
+    LIST_JOINED,
+    LIST_LEFT,
     MESSAGE_BOUNCED,
     MESSAGE_CLICKED,
     MESSAGE_COMPLAINED,
@@ -38,6 +41,7 @@ from journeykit.model.events import (
     MESSAGE_REPLIED,
     MESSAGE_UNSUBSCRIBED,
     PROFILE_UPDATED,
+    SCORE_UPDATED,
 )
 from journeykit.model.rules import ID, ID_LENGTH, PURPOSES
 
@@ -77,6 +81,31 @@ def _profile(draft: Draft, happening: Happening, guards: Guards) -> bool:
         return False
     if draft.profile is not before:
         draft.note("profile", detail=draft.written(happening.properties))
+    return True
+
+
+# --- static lists ----------------------------------------------------------------------
+
+
+def _joined(draft: Draft, happening: Happening, guards: Guards) -> bool:
+    name = _name(happening.properties, "list")
+    if not name:
+        draft.note("ignored", reason="malformed_list")
+    elif name not in draft.lists and len(draft.lists) >= LISTS:
+        draft.note("ignored", reason="too_many_lists", detail={"segment": name})
+    elif name not in draft.lists:
+        draft.lists = {**draft.lists, name: draft.at}
+        draft.changed = True
+    return True
+
+
+def _left(draft: Draft, happening: Happening, guards: Guards) -> bool:
+    name = _name(happening.properties, "list")
+    if not name:
+        draft.note("ignored", reason="malformed_list")
+    elif name in draft.lists:
+        draft.lists = {known: at for known, at in draft.lists.items() if known != name}
+        draft.changed = True
     return True
 
 
@@ -212,6 +241,16 @@ def _note_word(draft: Draft, word: Consent, which: str) -> None:
     if word.source:
         said["source"] = word.source
     draft.note("consent", reason=which, detail=said)
+
+
+# --- who somebody is ---------------------------------------------------------------------
+
+
+def _conflict(draft: Draft, happening: Happening, guards: Guards) -> bool:
+    """Note that somebody else has an identifier, who is known as well."""
+    kind = _name(happening.properties, "kind")
+    draft.note("identity", reason="conflict", detail={"kinds": [kind]} if kind else {})
+    return True
 
 
 # --- what came of a message --------------------------------------------------------------
@@ -414,4 +453,11 @@ _LEARN: dict[str, _Learn] = {
     MESSAGE_OPENED: _engaged,
     MESSAGE_CLICKED: _engaged,
     MESSAGE_REPLIED: _engaged,
+    SCORE_UPDATED: scoring.learned,
+    LIST_JOINED: _joined,
+    LIST_LEFT: _left,
+    IDENTITY_CONFLICT: _conflict,
 }
+
+TEACHING = frozenset(_LEARN)
+"""The names of the events that say something about a customer by themselves."""

@@ -9,16 +9,18 @@ from __future__ import annotations
 import re
 from hashlib import blake2b
 
+from journeykit.model.identity import MADE
+
 _BYTES = 12  # 96 bits: among 10 billion messages two are alike once in a billion times
 _SEPARATOR = "\x1f"
 _looks_derived = re.compile(f"[0-9a-f]{{{2 * _BYTES}}}").fullmatch
 BUCKETS = 10_000  # basis points: shares are in percent to two decimals
 
 
-def _digest(size: int, *parts: str) -> bytes:
-    return blake2b(
-        _SEPARATOR.join(parts).encode(errors="surrogatepass"), digest_size=size
-    ).digest()
+def _number(text: str) -> int:
+    """64 bits that stand for a text."""
+    digest = blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big")
 
 
 def derived(*parts: str) -> str:
@@ -48,6 +50,11 @@ def emitted_id(enrollment: str, step: str, visit: int) -> str:
     return _hex(f"event\x1f{enrollment}\x1f{step}\x1f{visit}")
 
 
+def told_id(customer: str, created_at: int, revision: int, n: int) -> str:
+    """The id of the n-th thing that the reaction on this revision tells of itself."""
+    return _hex(f"told\x1f{customer}\x1f{created_at}\x1f{revision}\x1f{n}")
+
+
 def called_id(enrollment: str, step: str, visit: int) -> str:
     """The claim key of one call, and the idempotency key given to the action."""
     return _hex(f"call\x1f{enrollment}\x1f{step}\x1f{visit}")
@@ -68,6 +75,16 @@ def provider_key(channel: str, provider_id: str) -> str:
     return derived("provider", channel, provider_id)
 
 
+def identity_key(kind: str, value: str) -> str:
+    """Under which name it is kept whose an identifier is: short, and not the identifier."""
+    return derived("identity", kind, value)
+
+
+def made_id(kind: str, value: str) -> str:
+    """The id of a customer of whom nothing is known but an identifier."""
+    return MADE + derived("customer", kind, value)
+
+
 def is_derived(value: object) -> bool:
     """Whether something looks like an id of ours."""
     return isinstance(value, str) and _looks_derived(value) is not None
@@ -80,9 +97,9 @@ def log_id(customer: str, salt: str) -> str:
 
 def seen_hash(source: str, event: str) -> int:
     """64 bits that stand for an event in the list of those already handled."""
-    return int.from_bytes(_digest(8, source, event), "big")
+    return _number(f"{source}\x1f{event}")
 
 
 def bucket(salt: str, customer: str) -> int:
     """Where a customer falls between 0 and 9999, the same in every process and year."""
-    return int.from_bytes(_digest(8, salt, customer), "big") % BUCKETS
+    return _number(f"{salt}\x1f{customer}") % BUCKETS

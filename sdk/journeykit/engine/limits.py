@@ -1,7 +1,8 @@
 """How much of everything there may be. Each number with its reason.
 
-The engine enforces these, not a store, so that all stores decide alike. The document's
-parts add up to less than the 256 KB that DynamoDB's 400 KB item leaves for a document.
+The engine enforces these, not a store, so that all stores decide alike. No part grows
+without end. All of them at their bounds at once, which nobody has seen, would be about
+350 KB of JSON; DynamoDB keeps it compressed, in an item of 400 KB at most.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ STEPS_PER_REACTION = 200  # what is over waits for the next wake-up, so that one
 SENDS_PER_REACTION = 32  # customer can't hold up everybody else in the batch
 EMIT_GENERATIONS = 4  # an event that causes an event that causes …
 EMITS_AT_ONCE = 16
+TOLD_AT_ONCE = 500  # of who the customer is: one event may change all segments
+
+LISTS = 200  # static lists that one customer is on
 
 PROFILE_KEYS = 200
 PROFILE_BYTES = 16 * KB
@@ -39,6 +43,11 @@ LEDGER = 500
 LEDGER_BYTES = 64 * KB
 HELD = 32  # messages that came back: as many as one reaction releases
 HELD_BYTES = 32 * KB
+PROGRESS_ROWS = 50  # values of the key on the way to one trigger: as many as may run
+PROGRESS_BYTES = 24 * KB  # on the way to all triggers
+IDENTIFIERS = 100  # of one customer: browsers forget, and get a new name each time
+IDENTIFIERS_BYTES = 8 * KB  # 80 each, of which a usual one takes half
+ABSORBED_BYTES = 8 * KB  # of whom it is known that they are in: about 180 browsers
 EARLY = 8  # of one journey's latest runs it is known whether they ended early
 SEEN = 512
 SEEN_MS = 48 * HOUR_MS  # twice the day for which SQS and EventBridge retry by default
@@ -52,6 +61,8 @@ CONFIRM_MS = 30 * DAY_MS  # as long as the link that confirms is good
 """How long a run waits for a consent to be confirmed."""
 ENGAGED_MS = HOUR_MS  # who reads a message opens it more than once: one write is enough
 """How long after an engagement another one is not written down."""
+SCORES = 50  # of one customer
+SCORE_CHARACTERS = 64  # of a score that is a name
 SOURCE_CHARACTERS = 64  # of a consent: a name, not a story
 FUTURE_MS = 5 * 60 * 1000  # clocks differ; more than this is a mistake of the sender's
 CATCH_UP_MS = HOUR_MS  # between two messages of one run that a late tick released

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from journeykit.engine.brought import brought, entering, hidden, name_of
 from journeykit.engine.calendar import to_ms
 from journeykit.engine.conditions import (
     Predicate,
@@ -16,11 +17,17 @@ from journeykit.engine.conditions import (
     compile_value,
 )
 from journeykit.engine.draft import JourneyFacts
+from journeykit.engine.occurrences import ScheduleRule
+from journeykit.engine.patterns import Pattern
+from journeykit.engine.sequences import Way
 from journeykit.engine.steps import KINDS, Send, Step
 from journeykit.engine.values import Document
 from journeykit.model.durations import Duration
 from journeykit.model.rates import Rate
 from journeykit.model.zones import zone
+
+BROUGHT = ("becomes", "inactive")
+"""The types of triggers that are the entering of a hidden segment."""
 
 
 class ReEntryRule(msgspec.Struct, frozen=True):
@@ -41,18 +48,22 @@ class When:
     """A trigger or a condition: of a goal, an exit rule or an entry.
 
     Attributes:
-        event: The event's name; None if it is a condition on the profile alone.
+        event: The event's name; None if it is a condition on the profile alone, or a
+            pattern.
         where: The condition; None if the event's name is enough.
+        pattern: The pattern that says which events; None: the name does.
     """
 
-    __slots__ = ("event", "where")
+    __slots__ = ("event", "pattern", "where")
 
     def __init__(self, document: Document | str) -> None:
         """Compile the document of a trigger, or a condition's text."""
         trigger: Document = (
             {"name": None, "where": document} if isinstance(document, str) else document
         )
-        self.event: str | None = trigger["name"]
+        self.event: str | None = trigger.get("name")
+        pattern: Document | None = trigger.get("pattern")
+        self.pattern = None if pattern is None else Pattern(pattern)
         where: str | None = trigger["where"]
         self.where = None if where is None else compile_condition(where)
 
@@ -98,8 +109,14 @@ class JourneyPlan(JourneyFacts):
     """One version of a journey, ready to run.
 
     Attributes:
-        entries: The event triggers, in the author's order.
+        entries: The event triggers, in the author's order; and what triggers become that
+            are the entering of a hidden segment.
+        ways: The triggers that ask for several events, by their names.
+        brought: The hidden traits and segments of the triggers.
         api_entries: The conditions of the API triggers.
+        schedules: The schedules that start it, by the names of their triggers.
+        published_at: When this version was published, milliseconds; 0: not known.
+        unique: What only one customer may enter with; None: everybody may.
         steps: All steps by id.
         first: The id of the first; None if there is none.
         goals: The goals.
@@ -117,7 +134,10 @@ class JourneyPlan(JourneyFacts):
         hears: Names of the events that mean something to a running enrollment.
         latches: Event name to the latches that it may close.
         armed_at: Step id to the WaitFor steps whose latches open there.
-        asks_profile: Whether goals, exit rules or waits ask for the profile alone.
+        asks: What goals, exit rules and waits without an event ask for: `profile`,
+            `trait`, `segment`, `consent`.
+        asks_profile: Whether any of them asks for anything.
+        gate: The segment that a run is kept in only as long as the customer; empty: none.
         marketing: The channels and the topic of each Send that is marketing.
         waits_for_consent: Whether a run waits for a consent that is not confirmed yet.
     """
@@ -137,12 +157,26 @@ class JourneyPlan(JourneyFacts):
         self.first = self._lay_out(document["steps"], None)
         self.gathers = {id: s.gathers for id, s in self.steps.items() if s.gathers}
         triggers = document["trigger"]
-        self.entries = [When(item) for item in triggers if item["type"] == "event"]
+        self.brought = brought(document)
+        self.entries = [
+            When(entering(hidden(name)) if item["type"] in BROUGHT else item)
+            for name, item in self._named(triggers)
+            if item["type"] in ("event", "pattern", *BROUGHT)
+        ]
         self.api_entries = [
             compile_condition(item["where"]) if item["where"] else None
             for item in triggers
             if item["type"] == "api"
         ]
+        self.schedules = {
+            f"{self.id}/{n}": ScheduleRule(item)
+            for n, item in enumerate(triggers)
+            if item["type"] == "schedule"
+        }
+        # Only what was published is: a schedule begins with it, as far as anybody knows.
+        self.published_at: int = document.get("published_at", 0)
+        unique: str | None = document.get("unique")
+        self.unique = None if unique is None else compile_value(unique)
         self.goals = {item["id"]: GoalRule(item) for item in document["goal"]}
         self.exits = [ExitWhen(item) for item in document["exit_rules"]]
         self.reentry = _reentry(document["reentry"])
@@ -156,6 +190,11 @@ class JourneyPlan(JourneyFacts):
         self.holdout = round(holdout["share"] * 100) if holdout else 0
         self.salt: str = (holdout and holdout["salt"]) or self.id
         self.entry_fields = self._entry_fields()
+        self.ways = {
+            name: Way(item, self, name=name, key=self.key, fields=self.entry_fields)
+            for name, item in self._named(triggers)
+            if item["type"] == "sequence"
+        }
         self.latches: dict[str, list[Latch]] = {}
         self.armed_at: dict[str, list[str]] = {}
         for step in self.steps.values():
@@ -173,9 +212,11 @@ class JourneyPlan(JourneyFacts):
         # Catalogs are kept for years; those of earlier releases lack it.
         self.waits_for_consent = document.get("on_unconfirmed", "wait") == "wait"
         self.hears = frozenset(self._heard())
+        self.asks = frozenset(self._asked())
         self.asks_profile = any(when.event is None for when in self._whens()) or any(
             step.looks for step in self.steps.values()
         )
+        self.gate: str = document.get("keep_while_in_segment") or ""
 
     def _lay_out(self, documents: Sequence[Document], then: str | None) -> str | None:
         """Compile steps that are followed by `then`; return the id of the first."""
@@ -190,9 +231,25 @@ class JourneyPlan(JourneyFacts):
             self._inside = outside
         return documents[0]["id"] if documents else then
 
+    def _named(self, triggers: Sequence[Document]) -> Iterator[tuple[str, Document]]:
+        """The triggers with their names."""
+        for place, item in enumerate(triggers):
+            yield name_of(self.id, place), item
+
     def _whens(self) -> list[When]:
         """What the goals and the exit rules ask for."""
         return [*(g.when for g in self.goals.values()), *(e.when for e in self.exits)]
+
+    def listening(self, name: str) -> Iterator[Predicate | None]:
+        """The conditions of whatever listens to an event of this name."""
+        whens = [*self.entries, *self._whens()]
+        yield from (when.where for when in whens if when.event == name)
+        patterns = [when.pattern for when in self.entries if when.pattern is not None]
+        yield from (None for pattern in patterns if name in (pattern.names or ()))
+        for way in self.ways.values():
+            yield from (role.where for role in way.roles if role.event == name)
+        for step in self.steps.values():
+            yield from (where for event, _, where in step.hears() if event == name)
 
     def _entry_fields(self) -> tuple[str, ...]:
         read = {path for step in self.steps.values() for path in step.paths}
@@ -202,6 +259,15 @@ class JourneyPlan(JourneyFacts):
             read |= goal.value.paths if isinstance(goal.value, ValueOf) else set()
         names = {str(path[1]) for path in read if path[0] == "entry" and path[1:]}
         return tuple(sorted(names))  # in an order that no hash seed changes
+
+    def _asked(self) -> Iterator[str]:
+        """What is asked for without an event."""
+        for when in self._whens():
+            if when.event is None and when.where is not None:
+                yield from (str(path[0]) for path in when.where.paths)
+        for step in self.steps.values():
+            if step.looks:
+                yield from (str(path[0]) for path in step.paths)
 
     def _heard(self) -> Iterator[str]:
         """The events that mean something to a running enrollment."""

@@ -58,9 +58,25 @@ from datetime import datetime
 from typing import Any, assert_never
 
 import msgspec
+from msgspec.structs import replace
 
-from journeykit.engine import bounds, enter, facts, held as held_messages
-from journeykit.engine.calendar import LATEST, add, to_ms
+from journeykit.engine import (
+    bounds,
+    enter,
+    facts,
+    held as held_messages,
+    history,
+    launching,
+    learning,
+    merging,
+    placements,
+    schedules,
+    sequences,
+    telling,
+    uniqueness,
+)
+from journeykit.engine.audience import Change, is_stale, silently, told
+from journeykit.engine.calendar import LATEST, add, to_datetime, to_ms
 from journeykit.engine.catalog import Catalog
 from journeykit.engine.commands import Command
 from journeykit.engine.conditions import Predicate, Scope, ValueOf
@@ -71,6 +87,7 @@ from journeykit.engine.customer import (
     Held,
     Watch,
     created,
+    upgraded,
 )
 from journeykit.engine.draft import (
     Draft,
@@ -87,22 +104,45 @@ from journeykit.engine.limits import FUTURE_MS, SEEN_MS
 from journeykit.engine.moves import Go, Leave
 from journeykit.engine.plan import GoalRule, JourneyPlan
 from journeykit.engine.runs import PlannedRun, Runs, situation_of
-from journeykit.engine.stimuli import Enroll, Remove, Returned, Stimulus, WakeUp
+from journeykit.engine.sequences import Role, Way
+from journeykit.engine.stimuli import (
+    Absorb,
+    Enroll,
+    Launch,
+    Merge,
+    Recomputed,
+    Remove,
+    Returned,
+    Stimulus,
+    WakeUp,
+)
 from journeykit.engine.trace import TraceEntry
+from journeykit.engine.views import Views
 from journeykit.errors import StaleCatalog
-from journeykit.model.events import CALL, CALL_RESULTS, MESSAGE, Event
+from journeykit.model.events import (
+    CALL,
+    CALL_RESULTS,
+    MESSAGE,
+    PLACEMENT_REQUESTED,
+    Event,
+)
 
 # Sources that no event can have: the doors refuse \x00.
 _ENROLL = "\x00enroll"
 _REMOVE = "\x00remove"
+_LAUNCH = "\x00launch"
 _RETURNED = "\x00returned"
+_MERGE = "\x00merge"
+_ABSORB = "\x00absorb"
 
 _OF_ONE_RUN = (MESSAGE, CALL)  # what these report may name its enrollment
 
 STOPPED = Leave("stopped")
 REMOVED = Leave("removed")
 RESTARTED = Leave("restarted")
+MERGED = Leave("merged")
 GOAL_REACHED = Leave("goal_reached")
+LEFT_SEGMENT = Leave("left_segment")
 
 
 class Reaction(msgspec.Struct, frozen=True):
@@ -147,7 +187,11 @@ def react(
     Raises:
         StaleCatalog: The customer has seen a newer catalog; load that and react again.
     """
+    if customer is not None and customer.merged_into and isinstance(stimulus, WakeUp):
+        return Reaction(customer, (), ())  # nothing is left that could be due
     clock = to_ms(now)
+    # Of whom nothing was ever stored, though somebody may have kept what came back.
+    is_new = customer is None or not (customer.revision or isinstance(stimulus, WakeUp))
     if customer is None:
         customer = _created(stimulus, clock)
     if catalog.revision < customer.catalog:
@@ -156,7 +200,10 @@ def react(
             f"{catalog.revision}; load the newer one and react again"
         )
     draft = Draft(customer, now=clock, explain=explain)
-    reaction = _Reaction(draft, catalog)
+    draft.scope = views = Views(draft, catalog)
+    reaction = _Reaction(draft, catalog, is_new=is_new)
+    if draft.merged_into and not isinstance(stimulus, Merge):
+        merging.revived(draft)
     match stimulus:
         case Event():
             reaction.event(stimulus)
@@ -166,11 +213,23 @@ def react(
             reaction.wake_up()
         case Remove():
             reaction.remove(stimulus)
+        case Launch():
+            reaction.launch(stimulus)
         case Returned():
             reaction.returned(stimulus)
+        case Merge():
+            reaction.merge(stimulus)
+        case Absorb():
+            reaction.absorb(stimulus)
+        case Recomputed():
+            reaction.recomputed(stimulus)
         case _:
             assert_never(stimulus)
-    return reaction.finished()
+    done = reaction.finished()
+    # What holds each other is freed late, and at once only if one of them lets go.
+    views.close()
+    del reaction.runs
+    return done
 
 
 def _created(stimulus: Stimulus, now: int) -> Customer:
@@ -182,17 +241,25 @@ def _created(stimulus: Stimulus, now: int) -> Customer:
 class _Reaction:
     """One reaction at work: the draft, the catalog, and the runs touched so far."""
 
-    def __init__(self, draft: Draft, catalog: Catalog) -> None:
+    def __init__(self, draft: Draft, catalog: Catalog, *, is_new: bool) -> None:
         self.draft = draft
         self.catalog = catalog
-        self.runs = Runs(draft, catalog)
+        self.runs = Runs(draft, catalog, self._judge if catalog.judges else None)
         self.refused = ""
+        self.is_new = is_new
+        self.gates = False  # whether somebody may run on who has left a segment
+        # Who is being judged anew: the nodes that are not judged yet, by place.
+        self.unjudged: set[int] | None = None
         self.keys: dict[JourneyPlan, str | None] = {}
+        self.profile = draft.profile  # as journeys have been told of it
 
     # --- the stimuli ---------------------------------------------------------------
 
     def event(self, event: Event) -> None:
         """An event from outside."""
+        if event.history:
+            self._recall(event)
+            return
         draft = self.draft
         received_at = to_ms(event.received_at)
         hash = seen_hash(event.source, event.id)
@@ -206,24 +273,71 @@ class _Reaction:
             draft.note("clamped", detail=detail)
             occurred_at = event.received_at
         happening = Happening(
-            event.id, event.name, event.properties, occurred_at, test=event.test
+            event.id,
+            event.name,
+            event.properties,
+            occurred_at,
+            test=event.test,
+            source=event.source,
         )
         earlier, draft.changed = draft.changed, False
+        if event.identifiers:
+            merging.linked(draft, event.identifiers)
         too_late = self._is_too_late(received_at - age, received_at)
         accepted = self._learn(happening)
         if not accepted:
             self._refuse("profile_too_large")
         if too_late:
             draft.note("ignored", reason="too_late", detail={"event": event.name})
-            # The word of the customer holds, however late it came.
-            self._settle(self.runs.confirmations())
+            # The word of the customer holds, however late it came; and who they are
+            # since it came, they are today.
+            moving = self.runs.confirmations()
+            if "segment" in draft.roots or self.gates:
+                moving += self._look()
+            self._settle(moving)
         elif facts.is_automated(happening):
             draft.note("ignored", reason="automated", detail={"event": event.name})
+            self._settle([])
         elif accepted:
             self._settle(self._heard(happening))
         if accepted and draft.changed:  # by this event, not by what was due before it
             draft.seen = bounds.remembered(draft, hash, received_at)
         draft.changed = draft.changed or earlier
+
+    def _recall(self, event: Event) -> None:
+        """An event of the past, which teaches and moves nobody: see `engine.history`."""
+        draft, catalog = self.draft, self.catalog
+        at = draft.at = max(to_ms(event.received_at), draft.clock)
+        draft.now = max(draft.now, at)
+        self._pass_time(at, inclusive=False)
+        draft.begin(at)
+        occurred_at = min(event.occurred_at, to_datetime(at))
+        happening = Happening(
+            event.id, event.name, event.properties, occurred_at, test=event.test
+        )
+        if event.identifiers:
+            merging.linked(draft, event.identifiers)
+        if history.is_outdated(draft, happening):
+            draft.note("ignored", reason="stale_consent")
+            return
+        draft.at = history.since(draft, happening)
+        if not facts.learned(draft, happening, catalog.guards):
+            self._refuse("profile_too_large")
+        draft.at = at
+        if happening.name in catalog.traits.hears and not happening.test:
+            self._compute(happening)
+        if catalog.judges:
+            self._judge(silent=True, imported=True)
+        if draft.profile_changed:
+            self._out_by_now()
+
+    def _out_by_now(self) -> None:
+        """End the runs that what was learned of the past takes out; nobody moves on."""
+        roots = {*self.draft.roots, "profile"}
+        if self.gates:
+            self._gated()
+        for enrollment, plan in self._looking(roots):
+            self._exit_rules(self.runs.of(enrollment, plan), Stir(looks=True))
 
     def enroll(self, call: Enroll) -> None:
         """A call that enrolls."""
@@ -233,10 +347,14 @@ class _Reaction:
         if not self._accepts(hash, received_at):
             return
         draft.test = call.test
+        if self.catalog.judges:
+            self._judge()
         moving = self._called(call.id, call.journey, call.entry, called=True)
         if moving is not None:
             self._settle(moving)
             draft.seen = bounds.remembered(draft, hash, received_at)
+        elif draft.queue:
+            self._settle([])
 
     def wake_up(self) -> None:
         """Something may be due, up to and including now."""
@@ -264,6 +382,28 @@ class _Reaction:
         self._end_all(plan.id, REMOVED)
         draft.seen = bounds.remembered(draft, hash, received_at)
 
+    def launch(self, call: Launch) -> None:
+        """A journey is launched for who is by now in what it is about."""
+        draft = self.draft
+        received_at = to_ms(call.received_at)
+        hash = seen_hash(_LAUNCH, call.id)
+        if not self._accepts(hash, received_at):
+            return
+        plan = self.catalog.live.get(call.journey)
+        if plan is None:
+            detail = {"journey": cut(call.journey)}
+            draft.note("ignored", reason="no_such_journey", detail=detail)
+            return
+        fields = launching.meets(draft, plan)
+        if fields is not None and uniqueness.is_asked_for(draft, plan):
+            enter.not_entered(draft, plan, "already_in", {"rule": "unique"})
+        elif fields is not None and uniqueness.has_entered(draft, plan):
+            enter.not_entered(draft, plan, "launched_before")
+        elif fields is not None:
+            self._settle(self._entered(plan, fields))
+            draft.seen = bounds.remembered(draft, hash, received_at)
+        draft.scope.event = None
+
     def returned(self, returned: Returned) -> None:
         """A message that was released and could not go in time."""
         draft, message = self.draft, returned.message
@@ -288,6 +428,71 @@ class _Reaction:
         if falls_back is not None:
             self._settle([falls_back])
 
+    def merge(self, call: Merge) -> None:
+        """A call that makes the customer part of another one."""
+        draft = self.draft
+        received_at = to_ms(call.received_at)
+        if draft.merged_into or call.into == draft.customer:
+            draft.at = max(received_at, draft.clock)
+            draft.note("ignored", reason="duplicate")
+            return
+        hash = seen_hash(_MERGE, call.id)
+        if not self._accepts(hash, received_at, however_late=True):
+            return
+        if merging.refuses(draft, call):
+            draft.note("identity", reason="conflict")
+            return
+        if draft.queue:
+            self._settle([])  # who was stopped meanwhile has left word of it
+        merging.buried(draft, call)
+
+    def recomputed(self, told: Recomputed) -> None:
+        """Traits that were computed again; nobody enters a segment because of that."""
+        draft = self.draft
+        draft.begin(draft.clock)
+        differs = learning.replaced(draft, told.traits, told.names)
+        # Who was judged by other definitions is judged by these ones at the next occasion,
+        # as of when they were published.
+        is_judged = draft.audience == self.catalog.audience.version
+        if differs and self.catalog.judges and is_judged:
+            self._judge(silent=True)
+            if draft.profile_changed:
+                self._settle(self._look())
+
+    def absorb(self, call: Absorb) -> None:
+        """What was known of somebody who was merged into the customer."""
+        draft = self.draft
+        theirs = upgraded(call.snapshot)
+        if self.catalog.revision < theirs.catalog:
+            raise StaleCatalog(
+                f"who was merged has seen catalog revision {theirs.catalog}, this one "
+                f"is {self.catalog.revision}; load the newer one and react again"
+            )
+        received_at = max(to_ms(call.received_at), theirs.clock)
+        hash = seen_hash(_ABSORB, call.id)
+        if merging.mark_of(theirs) in draft.absorbed:
+            return  # the inbox brings it once more, after what was done at once
+        if not self._accepts(hash, received_at, however_late=True):
+            return
+        leaving = merging.absorbed(draft, theirs, self.catalog, log_id=call.log_id)
+        for enrollment in leaving:
+            # To end it takes no more than the name: any version will do.
+            plan = self.catalog.plan_of(enrollment)
+            plan = plan or self.catalog.live.get(enrollment.journey)
+            if plan is None:
+                merging.dropped(draft, enrollment)
+                continue
+            run = self.runs.of(enrollment, plan)
+            run.enrollment.watches = []  # the one that goes on watches as well
+            self.runs.leave(run, MERGED)
+        if self.catalog.judges:
+            self._unite(theirs)
+        draft.seen = bounds.remembered(draft, hash, received_at)
+        moving = self._look() if draft.profile_changed else []
+        if draft.consent_changed:
+            moving += self.runs.confirmations()
+        self._settle(moving)
+
     def _is_too_late(self, occurred_at: int, received_at: int) -> bool:
         """Whether an event is so old that it moves no journey."""
         catalog = self.catalog
@@ -305,16 +510,18 @@ class _Reaction:
         """Bring the customer to a stimulus, unless it came before or far too late."""
         draft = self.draft
         at = draft.at = max(received_at, draft.clock)
+        now = max(draft.now, at)
         # By a replay's own clock nothing is old; but the customer has come further.
-        if max(draft.now, at) - received_at >= SEEN_MS and not however_late:
+        if now - received_at >= SEEN_MS and not however_late:
             self._refuse("replay_too_old", {"received_at": received_at})
             return False
         known = draft.seen.get(hash)
         if known is not None and known + SEEN_MS > draft.now:
             draft.note("ignored", reason="duplicate")
             return False
-        # Clocks differ: it can't be earlier than when this was received.
-        draft.now = max(draft.now, at)
+        draft.now = (
+            now  # clocks differ: it can't be earlier than when this was received
+        )
         self._pass_time(at, inclusive=False)
         draft.begin(at)
         return True
@@ -328,6 +535,13 @@ class _Reaction:
         """
         draft, catalog = self.draft, self.catalog
         draft.catalog = catalog.revision
+        is_other = draft.before.catalog != catalog.revision
+        if is_other:
+            schedules.kept(draft, catalog, until=until)
+        if draft.audience != catalog.audience.version and not self.is_new:
+            self._judge_anew(until)
+            if is_other:  # of segments that the customer was not in as far as was known
+                schedules.kept(draft, catalog, until=until)
         self._fire(until, inclusive=inclusive)
         if not catalog.any_states and draft.before.catalog == catalog.revision:
             return  # nothing is stopped or paused, and nothing was
@@ -406,17 +620,64 @@ class _Reaction:
         if draft.before.catalog == draft.catalog and (known is None or known > until):
             return
         while draft.steps_left > 0 and draft.sends_left > 0:
-            due = self.catalog.next_due(draft.active, draft.held)
+            due = min(self.catalog.next_due(draft.active, draft.held), draft.own_due)
             if due > until or (due == until and not inclusive):
                 return
             # What was held over for want of budget happens at its own instant too, so
             # that the path does not depend on when somebody looked.
             draft.begin(due)
+            if draft.own_due == due:  # before the waits, like an event at that instant
+                draft.steps_left -= 1
+                self._settle(self._turned(due))
+                continue
             woken = [
                 self.runs.wake(e, due) for e in tuple(draft.active) if due_of(e) == due
             ]
             held = self._held_until(due) if draft.held else ()
             self._settle([run for run in woken if run is not None], held)
+
+    def _turned(self, due: int) -> list[PlannedRun]:
+        """What time alone changes of the customer: segments, the stage, triggers.
+
+        Whatever was due then is not due any more afterwards.
+        """
+        draft = self.draft
+        draft.changed, draft.test = True, False
+        moving: list[PlannedRun] = []
+        if draft.flips_at == due:
+            draft.flips_at = None
+            self._judge(timed=True)
+            if draft.profile_changed:
+                moving = self._look()
+        moving += self._absent(due) if self.catalog.ways else []
+        moving += self._scheduled(due) if self.catalog.schedules else []
+        for journey in uniqueness.lapsed(draft, due):
+            self._not_claimed(journey, "claim_failed")
+        draft.progress = {
+            name: replace(one, due=None) if one.due == due else one
+            for name, one in draft.progress.items()
+        }
+        return moving
+
+    def _scheduled(self, due: int) -> list[PlannedRun]:
+        """The journeys that a schedule starts now, by priority; each once."""
+        draft, scope = self.draft, self.draft.scope
+        draft.test = False
+        moving: list[PlannedRun] = []
+        entered: set[str] = set()
+        for (plan, rule), fields in schedules.reached(draft, self.catalog, due):
+            scope.event = scope.entry = scope.step = None
+            if plan.id in entered:
+                continue
+            if rule.where is None or rule.where(scope):
+                entered.add(plan.id)
+                moving += self._entered(plan, fields)
+            elif draft.explain:
+                enter.not_entered(
+                    draft, plan, "condition", self._failed(rule.where), "unmatched"
+                )
+        scope.event = None
+        return moving
 
     def _held_until(self, due: int) -> list[Held]:
         """The held messages that are due; those of paused journeys park."""
@@ -434,7 +695,144 @@ class _Reaction:
 
     def _learn(self, happening: Happening) -> bool:
         """What the event says about the customer; False if it is too much."""
-        return facts.learned(self.draft, happening, self.catalog.guards)
+        draft, catalog = self.draft, self.catalog
+        draft.generation, draft.test = happening.generation, happening.test
+        if not facts.learned(draft, happening, catalog.guards):
+            return False
+        if draft.profile is not self.profile:
+            self._tell_changes()
+        if happening.name in catalog.traits.hears and not happening.test:
+            self._compute(happening)
+        if catalog.judges:
+            self._judge()
+        return True
+
+    def _compute(self, happening: Happening) -> None:
+        """Let the traits learn from an event, at its own place in time."""
+        learning.feed(self.catalog.traits, self.draft, happening)
+
+    # --- who the customer is -------------------------------------------------------
+
+    def _tell_changes(self) -> None:
+        """Let journeys hear of the attributes that have changed, where they listen."""
+        before, self.profile = self.profile, self.draft.profile
+        if self.catalog.watched != telling.NOBODY:
+            telling.profile_changed(self.draft, before, self.catalog.watched)
+
+    def _judge(
+        self, *, timed: bool = False, silent: bool = False, imported: bool = False
+    ) -> None:
+        """Find out which segments and stage the customer is in, after what has changed.
+
+        What is new is noted, and told to journeys that hear of it; silently it is neither.
+        """
+        draft, audience = self.draft, self.catalog.audience
+        left = self.unjudged
+        anew = draft.audience != audience.version and left is None
+        if not (anew or timed or is_stale(draft)):
+            return
+        draft.roots |= audience.changed(draft)
+        changes = audience.judge(
+            draft, everything=anew, timed=timed, without=left or ()
+        )
+        if anew:
+            self._is_judged(changes)
+        self._now_is(changes)
+        if silent:
+            silently(draft, changes, imported=imported)
+        else:
+            told(draft, changes, self.catalog.hears)
+
+    def _is_judged(self, changes: Sequence[Change]) -> None:
+        """Note by which definitions the customer was judged."""
+        draft, catalog = self.draft, self.catalog
+        draft.audience = catalog.audience.version
+        draft.changed = draft.changed or bool(changes) or not self.is_new
+        self.gates = self.gates or catalog.any_gates
+
+    def _now_is(self, changes: Sequence[Change]) -> None:
+        """See whether anybody has something to look at since the customer was judged."""
+        draft, catalog = self.draft, self.catalog
+        if changes:
+            draft.roots |= {"segment", "trait"}
+            self.gates = self.gates or catalog.any_gates
+        if self.gates or not draft.roots.isdisjoint(catalog.asks):
+            draft.profile_changed = True
+
+    def _judge_anew(self, until: int) -> None:
+        """Judge who was judged by other definitions, each as of when it was published.
+
+        What time has changed by then of those that are what they were, is told: nothing
+        of what has happened is lost because somebody published before it was looked at.
+        """
+        draft, audience = self.draft, self.catalog.audience
+        # Who was never judged has all of it before them.
+        known = draft.before.catalog if draft.audience else -1
+        published = audience.differing(known)
+        left = {*published}
+        for published_at in sorted({*published.values()} or {audience.at}):
+            at = max(draft.clock, min(published_at, until))
+            self.unjudged = left
+            self._fire(at, inclusive=False)
+            while draft.flips_at is not None and draft.flips_at < at:  # out of budget
+                draft.begin(draft.flips_at)
+                self._settle(self._turned(draft.flips_at))
+            draft.begin(at)
+            places = {place for place, at in published.items() if at == published_at}
+            self.unjudged = left = left - places
+            draft.roots |= audience.changed(draft)
+            changes = audience.judge(draft, also=places, without=left)
+            if not left:
+                changes += audience.gone(draft)
+                self.unjudged = None
+                self._is_judged(changes)
+            self._now_is(changes)
+            if changes or not left:
+                silently(draft, changes)
+            if draft.profile_changed:
+                self._settle(self._look())
+
+    def _unite(self, theirs: Customer) -> None:
+        """Judge who has taken in somebody, by what is known of both.
+
+        Who was in a segment as the other one was so already. And what was published since
+        the other one was judged has nobody entering or leaving.
+        """
+        draft, audience = self.draft, self.catalog.audience
+        draft.roots |= audience.changed(draft)
+        changes = audience.judge(draft, everything=True, timed=True)
+        merging.since_both(draft, theirs)
+        new = set[str]()
+        if theirs.audience != audience.version:
+            known = theirs.catalog if theirs.audience else -1
+            new = audience.named(audience.differing(known))
+        self._is_judged(changes)
+        self._now_is(changes)
+        loud: list[Change] = []
+        quiet: list[Change] = []
+        for change in changes:
+            is_segment = change.kind == "segment"
+            if is_segment and change.entered and change.name in theirs.segments:
+                continue
+            node = change.name if is_segment else ""
+            (quiet if node in new else loud).append(change)
+        if quiet:
+            silently(draft, quiet)
+        told(draft, loud, self.catalog.hears)
+
+    def _gated(self) -> None:
+        """End the runs that are kept only in a segment which the customer is not in."""
+        draft, catalog = self.draft, self.catalog
+        self.gates = False
+        memberships = draft.scope.segment or {}
+        for enrollment in tuple(draft.active):
+            plan = catalog.plan_of(enrollment)
+            if plan is None or not plan.gate or enrollment.held_out:
+                continue
+            # Of a segment that there is no more nobody knows who would be in it.
+            if memberships.get(plan.gate) is False:
+                run = self.runs.of(enrollment, plan)
+                self.runs.leave(run, LEFT_SEGMENT, {"segment": plan.gate})
 
     def _heard(self, happening: Happening) -> list[PlannedRun]:
         """Goals, exit rules, waiting steps, triggers: who moves because of this event."""
@@ -445,11 +843,17 @@ class _Reaction:
         if name in self.catalog.hears:
             event = draft.scope.event = happening.fields(draft.at)
             self.keys.clear()
+            if name == PLACEMENT_REQUESTED:
+                placements.begin(draft, happening)
             moving = self._stirred(name, happening)
             if draft.consent_changed:
                 moving += self.runs.confirmations()
             draft.scope.step = None
-            moving += self._triggered(name, event)
+            if not (draft.placement and draft.answered):
+                moving += self._triggered(happening, event)
+            placements.end(draft)
+            if name in CALL_RESULTS and draft.progress:
+                moving += self._claimed(name, event)
             if name in CALL_RESULTS and "call_id" in event and not moving:
                 self._unless_taken(event)
         else:
@@ -459,6 +863,31 @@ class _Reaction:
                 moving += self.runs.confirmations()
         draft.scope.event = None
         return moving
+
+    def _claimed(self, name: str, event: dict[str, Any]) -> list[PlannedRun]:
+        """Enter a journey that takes one customer of a value only, if it is this one."""
+        draft = self.draft
+        answer = uniqueness.answered(draft, name, event)
+        if answer is None:
+            return []
+        granted, journey, why = answer
+        plan = self.catalog.live.get(journey)
+        if granted is None or plan is None:
+            self._not_claimed(journey, why)
+            return []
+        draft.test = granted.test
+        before = draft.past.get(journey)
+        moving = self._entered(
+            plan, granted.fields, called=granted.called, claimed=True
+        )
+        if draft.past.get(journey) is not before and not granted.test:
+            uniqueness.note_value(draft, journey, granted.value)
+        return moving
+
+    def _not_claimed(self, journey: str, unclaimed: str) -> None:
+        plan = self.catalog.live.get(journey)
+        if plan is not None:
+            enter.not_entered(self.draft, plan, unclaimed)
 
     def _unless_taken(self, event: dict[str, Any]) -> None:
         """Say that nobody waits for the result of a call; that is no error."""
@@ -475,13 +904,17 @@ class _Reaction:
             name: The event's name; None: only the profile has changed.
             happening: The event.
         """
+        draft = self.draft
         stirs: dict[str, tuple[PlannedRun, Stir]] = {}
         if happening is not None:
             for enrollment, plan in self._hearing(happening):
                 stirs[enrollment.id] = self.runs.of(enrollment, plan), Stir(name)
-        looks, self.draft.profile_changed = self.draft.profile_changed, False
+        looks, draft.profile_changed = draft.profile_changed, False
         if looks:
-            for enrollment, plan in self._looking():
+            roots, draft.roots = draft.roots, set()
+            if draft.profile is not draft.before.profile:
+                roots.add("profile")
+            for enrollment, plan in self._looking(roots):
                 heard = name if enrollment.id in stirs else None
                 run = self.runs.of(enrollment, plan)
                 stirs[enrollment.id] = run, Stir(heard, looks=True)
@@ -489,21 +922,58 @@ class _Reaction:
             self._finished_goals(happening, looks=looks)
         for run, stir in stirs.values():
             self._goals(run, stir)
+        if self.gates:
+            self._gated()
         for run, stir in stirs.values():
             self._exit_rules(run, stir)
-        for run, stir in stirs.values():
+        asks = name is not None and draft.placement
+        for run, stir in self._in_turn(stirs) if asks else stirs.values():
             self._waits(run, stir)
+            if asks and self._answers([] if run.move is None else [run]):
+                break
         return [run for run, _ in stirs.values() if run.move is not None]
 
+    def _in_turn(
+        self, stirs: dict[str, tuple[PlannedRun, Stir]]
+    ) -> list[tuple[PlannedRun, Stir]]:
+        """Who is asked first, by precedence."""
+        return sorted(
+            stirs.values(),
+            key=lambda one: (
+                -one[0].plan.priority,
+                one[0].enrollment.entered_at,
+                one[0].enrollment.id,
+            ),
+        )
+
+    def _answers(self, moving: list[PlannedRun]) -> bool:
+        """Let who moves because of an ask go on; whether it has its answer then."""
+        if moving:
+            draft, scope = self.draft, self.draft.scope
+            event, scope.event = scope.event, None
+            self.runs.rounds(moving, self._look)
+            moving.clear()
+            scope.event, scope.step = event, None
+            draft.generation = 0
+        return self.draft.answered
+
     def _look(self) -> list[PlannedRun]:
-        """Let goals, exit rules and waits look at a profile that an Update changed."""
+        """Let goals, exit rules and waits look at a customer whom a step has changed."""
+        if self.draft.profile is not self.profile:
+            self._tell_changes()
+        if self.catalog.judges:
+            self._judge()
         return self._stirred(None, None)
 
-    def _looking(self) -> Iterator[tuple[Enrollment, JourneyPlan]]:
-        """The running enrollments that ask for the profile alone."""
+    def _looking(self, roots: set[str]) -> Iterator[tuple[Enrollment, JourneyPlan]]:
+        """The running enrollments that ask for what has changed, without an event."""
         for enrollment in tuple(self.draft.active):
             plan = self.catalog.plan_of(enrollment)
-            if plan is not None and plan.asks_profile:
+            if (
+                plan is not None
+                and plan.asks_profile
+                and not plan.asks.isdisjoint(roots)
+            ):
                 yield enrollment, plan
 
     def _hearing(
@@ -643,33 +1113,99 @@ class _Reaction:
                 self.runs.leave(run, Leave(rule.reason), detail)
                 return
 
-    def _triggered(self, name: str, event: dict[str, Any]) -> list[PlannedRun]:
+    def _triggered(
+        self, happening: Happening, event: dict[str, Any]
+    ) -> list[PlannedRun]:
         """The journeys that this event starts, by priority."""
-        draft = self.draft
+        draft, name = self.draft, happening.name
+        explains = draft.explain or draft.placement
+        triggers, tree = self.catalog.entries, None
+        entries = (
+            triggers.all(name)
+            if explains
+            else triggers.candidates(name, event, happening.source)
+        )
         moving: list[PlannedRun] = []
         entered: set[str] = set()
-        for entry in self.catalog.entries.get(name, ()):
+        way: Way | None = None
+        roles: list[Role] = []
+        for entry in entries:
+            if way is not None and way is not entry.way:
+                moving += self._counted(way, roles, event, entered)
+                way, roles = None, []
             plan, where = entry.plan, entry.when.where
-            if plan.id in entered:
-                continue
             draft.scope.entry = None
+            if entry.role is not None:  # one of several events that a trigger asks for
+                if where is None or where(draft.scope):
+                    way, roles = entry.way, [*roles, entry.role]
+                continue
+            if plan.id in entered or (draft.placement and draft.answered):
+                continue
+            if entry.pattern is not None:
+                tree = tree or happening.tree(draft.at)
+                if not entry.pattern.matches(tree):
+                    if explains:
+                        why = entry.pattern.shortfall(tree)
+                        enter.not_entered(draft, plan, "pattern", why, "unmatched")
+                    continue
             if where is None or where(draft.scope):
                 entered.add(plan.id)
                 moving += self._entered(plan, event)
-            elif draft.explain:
+                if draft.placement:
+                    self._answers(moving)
+            elif explains and (draft.explain or placements.is_meant(draft, where.text)):
                 enter.not_entered(
                     draft, plan, "condition", self._failed(where), "unmatched"
                 )
+        if way is not None:
+            moving += self._counted(way, roles, event, entered)
+        return moving
+
+    def _counted(
+        self, way: Way, roles: list[Role], event: dict[str, Any], entered: set[str]
+    ) -> list[PlannedRun]:
+        """Let a sequence take an event, which may start a run."""
+        draft, plan = self.draft, self.catalog.live[way.plan.id]
+        key = enter.key_of(draft, plan)
+        is_whole = way.heard(draft, roles, key, every_row=plan.every_run)
+        if not is_whole or plan.id in entered:
+            return []
+        entered.add(plan.id)
+        return self._entered(plan, event)
+
+    def _absent(self, due: int) -> list[PlannedRun]:
+        """The journeys that start now because something did not happen, by priority."""
+        draft, ways = self.draft, self.catalog.ways
+        ended = [
+            ways[name]
+            for name, one in draft.progress.items()
+            if one.due == due and name in ways
+        ]
+        moving: list[PlannedRun] = []
+        for way in sorted(ended, key=lambda way: (-way.plan.priority, way.name)):
+            for completed in way.turned(draft, due):
+                draft.test = completed.test
+                plan = self.catalog.live[way.plan.id]
+                moving += self._entered(plan, completed.fields)
+        draft.scope.event = None
         return moving
 
     def _entered(
-        self, plan: JourneyPlan, fields: dict[str, Any], *, called: bool = False
+        self,
+        plan: JourneyPlan,
+        fields: dict[str, Any],
+        *,
+        called: bool = False,
+        claimed: bool = False,
     ) -> list[PlannedRun]:
         """Enter if state, dates, re-entry and bounds allow it."""
         draft = self.draft
         state = self.catalog.state_of(plan.id)
         admission = enter.admitted(draft, plan, state, fields, called=called)
         if admission is None:
+            return []
+        if plan.unique is not None and not (claimed or uniqueness.holds(draft, plan)):
+            uniqueness.ask(draft, plan, admission, fields, called=called)
             return []
         for other in admission.restarts:
             self.runs.leave(self.runs.of(other, plan), RESTARTED)
@@ -706,6 +1242,8 @@ class _Reaction:
         """What steps have left for when the rounds are done; who moves because of it."""
         draft = self.draft
         match item:
+            case Happening(inner=True):
+                return self._heard(item)
             case Happening():
                 self._remember("", item.id)
                 if self._learn(item):
@@ -743,14 +1281,30 @@ class _Reaction:
             ):
                 self.runs.leave(self.runs.of(enrollment, plan), leave, detail)
 
+    def _keep(self) -> None:
+        """See to what is left over at the end of a reaction."""
+        draft = self.draft
+        if draft.queue:
+            self._settle([])  # whoever ended without a move has left word of it
+        if self.catalog.schedules and (
+            draft.profile is not draft.before.profile
+            or draft.segments is not draft.before.segments
+            or draft.traits is not draft.before.traits
+        ):
+            schedules.kept(draft, self.catalog)
+        if draft.progress and draft.catalog != draft.before.catalog:
+            sequences.kept(draft, self.catalog.ways)
+
     def finished(self) -> Reaction:
         """The customer afterwards; the one that came in if nothing changed."""
         draft = self.draft
+        if not draft.merged_into:  # a tombstone waits for nothing
+            self._keep()
         commands, trace = tuple(draft.commands), draft.trace
         if not draft.changed:
             return Reaction(draft.before, commands, tuple(trace), self.refused)
         bounds.kept(draft, self.catalog)
-        due = self.catalog.next_due(draft.active, draft.held)
+        due = min(self.catalog.next_due(draft.active, draft.held), draft.own_due)
         before = draft.before
         customer = Customer(
             before.id,
@@ -771,6 +1325,18 @@ class _Reaction:
             None if due >= LATEST else due,
             draft.held,
             before.salt,
+            draft.traits,
+            draft.scores,
+            draft.segments,
+            draft.lists,
+            draft.stage,
+            draft.staged_at,
+            draft.audience,
+            draft.flips_at,
+            draft.progress,
+            draft.identifiers,
+            draft.merged_into,
+            draft.absorbed,
         )
         kept = bounds.trace(trace, explained=draft.explain)
         return Reaction(customer, commands, kept, self.refused)

@@ -28,19 +28,24 @@ _HARMLESS = frozenset(
         # what authors, operators and plugins named
         *("rule", "path", "so", "fields", "missing", "event", "journey", "channel"),
         *("topic", "purpose", "template", "tried", "guard", "failed", "unless"),
+        "placement",
+        # segments and stages, which authors name
+        *("segment", "from", "in", "out", "stage"),
         # instants, and a step from which on something counts
         *("until", "since", "last_in", "expired_at", "expires_first", "occurred_at"),
         *("received_at", "to"),
-        # ids of ours
-        *("delivery_id", "by"),
+        # ids of ours, and the kinds of others
+        *("delivery_id", "by", "log_id", "kinds"),
         # numbers and marks of ours
         *("more", "limit", "active", "entries", "kept", "count", "listed", "rounds"),
+        *("trigger", "done"),
         *("times", "zone_from", "known", "held", "after_end", "value_missing"),
     ]
 )
 
 _FIELDS_OF = {
     "profile": "profile.",
+    "score": "trait.",
     "updated": "profile.",
     "entered": "event.",
     "held_out": "event.",

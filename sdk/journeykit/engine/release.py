@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
-from journeykit.engine import bounds
+from journeykit.engine import bounds, placements
 from journeykit.engine.calendar import add
 from journeykit.engine.commands import SendMessage
 from journeykit.engine.customer import Released
@@ -159,6 +159,7 @@ def _sent(
     draft, enrollment, plan = run.draft, run.enrollment, run.plan
     id = delivery_id(enrollment.id, step.id, enrollment.visit, clear.position)
     variables, missing = bounds.variables(step.variables.resolve(run.scope))
+    placement = draft.placement and placements.taken(draft, clear.channel)
     message = SendMessage(
         delivery_id=id,
         customer=draft.customer,
@@ -179,10 +180,14 @@ def _sent(
         locale=_locale(draft.profile),
         zone=zone.key,
         once=step.once,
+        placement=placement,
+        ask=draft.ask if placement else "",
     )
     released(draft, guards, message)
     detail: dict[str, Any] = {"delivery_id": id, "channel": clear.channel}
     detail["template"] = step.template
+    if placement:
+        detail["placement"] = placement
     if missing:
         detail["missing"] = missing
     run.note("sent", detail=detail)

@@ -34,7 +34,9 @@ from journeykit.engine.moves import Go, Leave, Move, Stand, Stay
 from journeykit.engine.plan import JourneyPlan
 from journeykit.engine.release import try_release
 from journeykit.engine.steps import Send
+from journeykit.engine.telling import journey_finished
 from journeykit.errors import IllegalTransition
+from journeykit.model.events import JOURNEY_FINISHED
 from journeykit.model.rules import STEPS_PER_SPRINT
 
 Situation = Literal[
@@ -74,10 +76,16 @@ class PlannedRun(Run):
 class Runs:
     """The runs that a reaction has touched, and the rounds that they move in."""
 
-    def __init__(self, draft: Draft, catalog: Catalog) -> None:
-        """Start with none touched."""
+    def __init__(
+        self,
+        draft: Draft,
+        catalog: Catalog,
+        judge: Callable[[], None] | None = None,
+    ) -> None:
+        """Start with none touched; `judge` is called when a step changed the profile."""
         self._draft = draft
         self._catalog = catalog
+        self._judge = judge
         self._runs: dict[str, PlannedRun] = {}
 
     def of(self, enrollment: Enrollment, plan: JourneyPlan) -> PlannedRun:
@@ -291,6 +299,8 @@ class Runs:
                     run.since_wait += 1
                     draft.steps_left -= 1
                     run.move = self._arrive(run, to)
+                    if draft.profile_changed and self._judge is not None:
+                        self._judge()  # the next step may ask who the customer is
                 case Stay(due=due, zone=zone):
                     enrollment.due = due
                     until = {} if due is None else {"until": due}
@@ -371,6 +381,8 @@ class Runs:
             return
         run.note(kind, reason=reason, detail=detail)
         enter.left(draft, run.enrollment, f"{kind}:{reason}" if reason else kind)
+        if JOURNEY_FINISHED in self._catalog.hears:
+            journey_finished(draft, run.enrollment, kind, reason)
         if draft.held and kind != "completed":
             own = run.enrollment.id
             held_messages.dropped(draft, lambda held: held.message.enrollment == own)

@@ -7,11 +7,13 @@ carry it there.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import msgspec
+from msgspec.structs import replace
 
-from journeykit.engine.commands import SendMessage
+from journeykit.engine.calendar import to_datetime
+from journeykit.engine.commands import AbsorbCustomer, SendMessage
 from journeykit.model.events import Event
 
 
@@ -60,6 +62,22 @@ class Remove(msgspec.Struct, frozen=True, kw_only=True):
     received_at: datetime
 
 
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """A journey is launched for who is there: enter it if you are in what it is about.
+
+    Attributes:
+        id: Of the launch and this customer; the same again is the same launch again.
+        journey: The journey's id.
+        customer: Whom.
+        received_at: When their turn came.
+    """
+
+    id: str
+    journey: str
+    customer: str
+    received_at: datetime
+
+
 ReturnReason = Literal["pace", "retry", "breaker", "paused", "late", "no_channel"]
 """Its rate was used up · the provider did not take it · the channel is down · its journey
 is paused · quiet hours have begun, or it has expired · nobody carries its channel."""
@@ -86,7 +104,82 @@ class Returned(msgspec.Struct, frozen=True, kw_only=True):
         return self.message.customer
 
 
-Stimulus = Event | Enroll | WakeUp | Remove | Returned
+class Merge(msgspec.Struct, frozen=True, kw_only=True):
+    """Make a customer part of another one: only a tombstone is left, which names them.
+
+    All that was known goes out as the command `AbsorbCustomer`.
+
+    Attributes:
+        id: What was the reason; the same again is the same merge again.
+        customer: Who becomes part.
+        into: Of whom.
+        received_at: When.
+        unless_known: Only if they are nobody in particular yet: their id was made up, and
+            all their identifiers are of these kinds. None: whoever they are.
+    """
+
+    id: str
+    customer: str
+    into: str
+    received_at: datetime
+    unless_known: tuple[str, ...] | None = None
+
+
+class Absorb(msgspec.Struct, frozen=True, kw_only=True):
+    """Take in what was known of a customer who was merged into this one.
+
+    Attributes:
+        id: The command's; the same again changes nothing.
+        customer: Who takes it in.
+        merged: Whose it was.
+        snapshot: Their document as JSON values.
+        received_at: When they were merged.
+        log_id: By which name the logs know them.
+    """
+
+    id: str
+    customer: str
+    merged: str
+    snapshot: dict[str, Any]
+    received_at: datetime
+    log_id: str = ""
+
+    @classmethod
+    def of(cls, command: AbsorbCustomer) -> Self:
+        """The stimulus that a command asks for."""
+        return cls(
+            id=command.id,
+            customer=command.customer,
+            merged=command.merged,
+            snapshot=command.snapshot,
+            received_at=to_datetime(command.at),
+            log_id=command.log_id,
+        )
+
+
+class Recomputed(msgspec.Struct, frozen=True, kw_only=True):
+    """What traits say was computed again from the archive: keep that.
+
+    It happens at the customer's own clock, so that time does not pass because of it.
+
+    Attributes:
+        id: Of the work that it belongs to.
+        customer: Whose traits they are.
+        traits: Their states, by name; a name of `names` that isn't here has none.
+        names: Which traits were computed again; the others stay.
+        received_at: When the customer was created, if nobody knows them yet.
+    """
+
+    id: str
+    customer: str
+    traits: dict[str, Any]
+    names: tuple[str, ...]
+    received_at: datetime
+
+
+Stimulus = (
+    Event | Enroll | WakeUp | Remove | Returned | Launch | Merge | Absorb | Recomputed
+)
 
 _KINDS: dict[str, type[Stimulus]] = {
     "event": Event,
@@ -94,14 +187,25 @@ _KINDS: dict[str, type[Stimulus]] = {
     "wake_up": WakeUp,
     "remove": Remove,
     "returned": Returned,
+    "launch": Launch,
+    "merge": Merge,
+    "absorb": Absorb,
+    "recomputed": Recomputed,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 _encode = msgspec.msgpack.Encoder().encode
 _decoders = {name: msgspec.msgpack.Decoder(kind) for name, kind in _KINDS.items()}
 
 
+def readdressed(stimulus: Stimulus, customer: str) -> Stimulus:
+    """The same for another customer: whoever the first one was merged into."""
+    if isinstance(stimulus, Returned):
+        return replace(stimulus, message=replace(stimulus.message, customer=customer))
+    return replace(stimulus, customer=customer)
+
+
 def kind_of(stimulus: Stimulus) -> str:
-    """The name of a stimulus's kind: `event`, `enroll`, `wake_up`, `remove`, `returned`."""
+    """The name of a stimulus's kind: `event`, `wake_up`, and so on."""
     return _NAMES[type(stimulus)]
 
 

@@ -7,11 +7,22 @@ The kinds of entry, in the order in which a run can meet them:
 `refused`      the stimulus was not accepted (`reason`: profile_too_large, …)
 `clamped`      an event from the future counts as now
 `profile`      the profile changed
+`score`        a score of the customer was computed
+`traits`       traits were computed again from the archive
+`segment`      the customer has come into a segment, or left it (`reason`: entered, left)
+`stage`        the lifecycle stage is another one (`reason`: the new stage, or none)
+`judged`       the customer was judged by new definitions of segments and stages
 `consent`      a consent was given or withdrawn, requested or confirmed (`reason`)
 `address`      an address was suppressed or restored, or rests after a bounce (`reason`)
+`identity`     the customer is known by another name, was merged into somebody, took
+               somebody in, or shares a name with somebody (`reason`)
 `removed`      a call took the customer out of a journey, for good
 `not_entered`  a trigger was met, and the customer did not enter (`reason`)
+`claiming`     a trigger was met, and it is asked whether somebody else of the same value
+               has entered; the command is in the reaction
 `unmatched`    an event had the right name and failed the condition (explained runs)
+`counted`      one of several events that a trigger asks for (explained runs); or what had
+               come of them is undone (`reason`: undone)
 `entered`      an enrollment started
 `held_out`     an enrollment started that gets nothing, to measure the lift
 `waiting`      the enrollment waits at a step; `until` says how long

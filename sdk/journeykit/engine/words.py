@@ -23,10 +23,13 @@ from journeykit.engine.limits import (
     ENTRY_BYTES,
     HELD,
     HELD_BYTES,
+    IDENTIFIERS,
     ITEM_BYTES,
     ITEMS_BYTES,
+    LISTS,
     PROFILE_BYTES,
     PROFILE_KEYS,
+    SCORES,
 )
 from journeykit.engine.trace import TraceEntry
 from journeykit.model.rules import STEPS_PER_SPRINT
@@ -35,7 +38,7 @@ ANY = "*"
 
 _CONDITIONAL = frozenset({"unmatched", "branched", "repeated", "exited"})
 _BY_RULES = ("channel_rule", "guard")  # that others have written
-_WRITTEN = ("profile", "updated", "emitted", "started", "called")
+_WRITTEN = ("profile", "score", "updated", "emitted", "started", "called")
 
 _NOT_SENT = {
     "expired": "too late[, it {rule}]",
@@ -69,6 +72,12 @@ _WORDS: dict[str, dict[str, str]] = {
         "unknown_address": "ignored a report on an address that isn't known",
         "late_result": "ignored the result of a call: nobody waits for it",
         "no_such_journey": "ignored a call: there is no journey[ {journey}]",
+        "malformed_list": "ignored a list that has no name",
+        "too_many_lists": "ignored the list[ {segment}]: the customer is on too many",
+        "endless": "went no further[ with {event}]: one thing led to too many others",
+        "malformed_score": "ignored a score that has no name or no value",
+        "stale_score": "ignored a score[ {rule}] that is older than the one known",
+        "too_many_scores": "ignored a score: there are too many",
     },
     "refused": {
         "replay_too_old": "refused: nobody knows any more if it was handled before",
@@ -76,6 +85,21 @@ _WORDS: dict[str, dict[str, str]] = {
     },
     "clamped": {"": "an event from the future[, {occurred_at},] counts as now"},
     "profile": {"": "the profile changed[: {written}]"},
+    "score": {"": "scored anew[: {written}]"},
+    "traits": {"": "[{count}|some] traits were computed again from the archive"},
+    "segment": {
+        "entered": "came into the segment[ {segment}]",
+        "left": "left the segment[ {segment}]",
+    },
+    "stage": {
+        "none": "is in no stage any more[, was in {from}]",
+        ANY: "is in stage {reason} now[, was in {from}]",
+    },
+    "judged": {
+        "": "judged by new definitions[; in: {in}][; no longer in: {out}][; stage {stage}]",
+        "imported": "judged by the past that was imported[; in: {in}]"
+        "[; no longer in: {out}][; stage {stage}]",
+    },
     "consent": {
         "granted": "said yes[ to {about}][, {source}]",
         "withdrawn": "said no[ to {about}][, {source}]",
@@ -88,6 +112,13 @@ _WORDS: dict[str, dict[str, str]] = {
         "complaint": "the[ {channel}] address is suppressed: a complaint",
         "suppressed": "the[ {channel}] address is suppressed[: {rule}]",
         "restored": "the[ {channel}] address is no longer suppressed, nor rests",
+    },
+    "identity": {
+        "linked": "is known by another name from now on[: {kinds_told}]",
+        "conflict": "an identifier is somebody else's[: {kinds_told}]; nobody is merged",
+        "full": "has too many identifiers to be known by another one[: {kinds_told}]",
+        "merged": "became part of another customer[, with {active} runs]",
+        "absorbed": "took in another customer[, with {active} runs]",
     },
     "removed": {"": "was taken out of the journey: triggers enter them no more"},
     "not_entered": {
@@ -106,12 +137,23 @@ _WORDS: dict[str, dict[str, str]] = {
         "max_entries": "did not enter: [all {rule} entries are used up|too many entries]",
         "entry_too_large": "did not enter: the event says too much",
         "too_many_enrollments": "did not enter: too many runs are open",
+        "not_in_segment": "did not enter: not in the segment[ {segment}]",
         "condition": "did not enter: the trigger's condition does not hold",
+        "launched_before": "did not enter: has been in the journey before its launch",
+        "unique_missing": "did not enter: lacks what has to be unique",
+        "not_unique": "did not enter: somebody else of the same value has",
+        "claim_failed": "did not enter: nobody could say whether it is the only one",
     },
+    "claiming": {"": "asks whether nobody else of the same value has entered"},
     "unmatched": {
         "condition": "no entry: the trigger's condition does not hold",
+        "pattern": "no entry: the trigger's pattern does not match[, by {rule}]",
         "goal": "no goal: its condition does not hold",
         "exit_rule": "no exit: the rule's condition does not hold",
+    },
+    "counted": {
+        "": "on the way in[: {done} of {of}][, over at {until}]",
+        "undone": "on the way in, what had come is undone[: {done} of {of} are left]",
     },
     "entered": {"": "entered"},
     "held_out": {"": "held out: gets nothing, to measure what the journey does"},
@@ -199,12 +241,14 @@ _WORDS: dict[str, dict[str, str]] = {
         "stopped": "left: the journey was stopped",
         "removed": "left: taken out of the journey",
         "restarted": "left: it starts anew",
+        "merged": "left: after a merge another run of the journey goes on",
         "goal_reached": "left: the goal is reached",
         "journey_ended": "left: the journey has ended",
         "instant_past": "left: the instant to wait for has passed",
         "instant_missing": "left: the instant to wait for is missing",
         "step_deleted": "left: its step is gone",
         "removed_by_journey": "left: a step of another run ended it",
+        "left_segment": "left: not in the segment[ {segment}] any more",
         "call_failed": "left: the action failed, or took too long",
         "undetermined": "left: nobody knows what the action would have done",
         "nothing_collected": "left: there was nothing to collect",
@@ -224,12 +268,14 @@ _WORDS: dict[str, dict[str, str]] = {
     },
     "forgotten": {
         "seen": "forgot an event that was handled[ ({received_at})]: too many of late",
+        "profile": "left out [{count}|some] attributes of who was merged: too many",
         "consent": "forgot a consent[ to {topic}]: too many topics",
         "address": "forgot the state of an address: too many addresses",
         "ledger": "forgot the oldest messages: more than caps may count",
         "key": "forgot the oldest key[ of {journey}]: too many keys",
         "goal_watch": "forgot the oldest goal[ of {journey}] that was watched: too many",
         "journey": "forgot that the customer was ever in [{journey}|a journey]: too many",
+        "progress": "forgot the oldest way to [{trigger}|a trigger]: too many",
         "trace": "the trace was too long: the details are gone[, and {lost} entries]",
     },
 }
@@ -253,6 +299,14 @@ _DIFFERENTLY: dict[str, dict[str, str]] = {
         "profile has it.",
         "late_result": "A Call's timeout says how long its result is waited for.",
         "no_such_journey": "The catalog holds no journey of this name.",
+        "malformed_list": "The event needs `list`, the name of a static list.",
+        "too_many_lists": f"One customer may be on {LISTS} static lists.",
+        "endless": "Triggers, segments and steps start each other in a circle; a "
+        "condition would have had to end it.",
+        "malformed_score": "A score is a number or a short name, and is called as a "
+        "trait is.",
+        "stale_score": "By occurred_at, what is known was said later.",
+        "too_many_scores": f"A customer has {SCORES} scores at most.",
     },
     "refused": {
         "replay_too_old": "It came in at {received_at}; 48 hours later is too late.",
@@ -260,6 +314,11 @@ _DIFFERENTLY: dict[str, dict[str, str]] = {
         f"{PROFILE_BYTES // 1024} KB.",
     },
     "clamped": {"": "It came in at {to}; more than 5 minutes ahead is a mistake."},
+    "identity": {
+        "conflict": "Two people who are both known are merged by "
+        "`journeykit identities merge` only.",
+        "full": f"A customer has {IDENTIFIERS} identifiers at most.",
+    },
     "removed": {"": "An enroll call would let them in again."},
     "not_entered": {
         "paused": "The journey would have to be live.",
@@ -267,6 +326,7 @@ _DIFFERENTLY: dict[str, dict[str, str]] = {
         "draft": "The journey would have to be live.",
         "closed": "The journey would have to be live.",
         "removed": "An enroll call would let them in again.",
+        "not_in_segment": "keep_while_in_segment takes only who is in it.",
         "not_started": "It would have had to come at or after the journey's starts_at.",
         "journey_ended": "It would have had to come before the journey's ends_at.",
         "key_missing": "The event would have had to carry what the journey's key names.",
@@ -274,6 +334,11 @@ _DIFFERENTLY: dict[str, dict[str, str]] = {
         "already_in": "The run[ of {since}] would have had to end first, or re-entry "
         "to be 'always' or 'restart'.",
         "cooldown": "From {until} on it would have entered.",
+        "launched_before": "A launch is for who has never been in; an event or a call "
+        "lets them in again.",
+        "unique_missing": "The customer would have had to have what `unique` names.",
+        "not_unique": "The customer would have had to be the first of that value.",
+        "claim_failed": "The action `claim` would have had to answer in time.",
         "max_entries": "An entry less would have left room; max_entries is {rule}.",
         "entry_too_large": "The fields of the event that the journey names may take "
         f"{ENTRY_BYTES} bytes.",
@@ -346,6 +411,7 @@ _DIFFERENTLY: dict[str, dict[str, str]] = {
     },
     "exited": {
         "restarted": "Re-entry is 'restart': a new entry ends the run before.",
+        "merged": "Two customers turned out to be one, who may be in the journey once.",
         "goal_reached": "on_goal='continue' would have let it go on.",
         "instant_past": "on_past='proceed' would have let it go on.",
         "instant_missing": "on_missing='proceed' would have let it go on.",
@@ -471,6 +537,8 @@ def _told(entry: TraceEntry) -> dict[str, str]:
     if entry.kind in _WRITTEN or entry.reason == "completed":
         shown = detail.get("values")
         told["written"] = _listed(shown, " = ") if shown else _names(detail)
+    if detail.get("kinds"):
+        told["kinds_told"] = ", ".join(detail["kinds"])
     if entry.kind == "consent" and detail:
         told["about"] = _about(detail)
     if entry.reason == "no_consent" and detail:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from typing import TypeVar
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from journeykit.http.messages import JSON, Refused
+from journeykit.model.cloudevents import BATCHED, STRUCTURED, is_binary
+from journeykit.model.formats import Format
+from journeykit.model.misread import explained
 from journeykit.model.plain_text import printable
+from journeykit.model.segment_spec import clock_of
 
 MAX_BODY = 1024 * 1024
 """Bytes of a body, packed or unpacked: twice what Segment's batches may have."""
@@ -23,10 +28,31 @@ _GZIP = 16 + zlib.MAX_WBITS
 _BOM = b"\xef\xbb\xbf"
 
 
-class _Envelope(msgspec.Struct):
+_CLOUD = (STRUCTURED, BATCHED)
+
+
+class _Envelope(msgspec.Struct, rename="camel"):
     """Segment's batch; what else stands beside it says nothing about the events."""
 
     batch: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
+    sent_at: Any = None
+    context: dict[str, Any] | None = None
+
+
+class Cut(NamedTuple):
+    """A body, cut into events.
+
+    Attributes:
+        lines: Each as its own bytes; what they say isn't read yet.
+        format: The spelling that the content type says they have.
+        sent_at: When Segment's batch was sent, by the client's clock.
+        context: What the calls of Segment's batch have in common.
+    """
+
+    lines: list[bytes]
+    format: Format = "auto"
+    sent_at: datetime | None = None
+    context: Mapping[str, Any] = {}
 
 
 _envelope = msgspec.json.Decoder(_Envelope)
@@ -44,9 +70,11 @@ def check_type(headers: Mapping[str, str], *, lines: bool) -> None:
     Raises:
         Refused: It won't be (415).
     """
-    wanted = f"{JSON} or {NDJSON}" if lines else JSON
+    wanted = f"{JSON}, {NDJSON} or {STRUCTURED}" if lines else JSON
     kind, *parameters = headers.get("content-type", "").lower().split(";")
-    if kind.strip() != JSON and not (lines and kind.strip() in _LINES):
+    if lines and not kind and is_binary(headers):
+        kind = JSON  # it has no data
+    if kind.strip() != JSON and not (lines and kind.strip() in (*_LINES, *_CLOUD)):
         raise Refused(415, f"the body is to be JSON: say Content-Type: {wanted}")
     for parameter in parameters:
         name, _, value = parameter.strip().partition("=")
@@ -86,33 +114,44 @@ def _gunzipped(body: bytes) -> bytes:
     return found
 
 
-def events_in(body: bytes, headers: Mapping[str, str]) -> list[bytes]:
-    """Cut a body into events, each as its own bytes; what they say isn't read yet.
+def events_in(body: bytes, headers: Mapping[str, str]) -> Cut:
+    """Cut a body into events; what they say isn't read yet.
 
     Raises:
         Refused: It is malformed as a whole (400), or has too many (413).
     """
     kind = headers.get("content-type", "").lower().partition(";")[0].strip()
     if kind in _LINES:
-        events = [line for line in body.split(b"\n") if line and not line.isspace()]
+        lines = [line for line in body.split(b"\n") if line and not line.isspace()]
+        cut = Cut(lines)
+    elif kind == STRUCTURED:
+        cut = Cut([body], "cloudevents")
     else:
-        events = _cut(body)
-    if len(events) > MAX_EVENTS:
+        cut = _cut(body)
+        if kind == BATCHED:
+            cut = cut._replace(format="cloudevents")
+    if len(cut.lines) > MAX_EVENTS:
         raise Refused(
-            413, f"a batch may have {MAX_EVENTS} events, this one has {len(events)}"
+            413, f"a batch may have {MAX_EVENTS} events, this one has {len(cut.lines)}"
         )
-    return events
+    return cut
 
 
-def _cut(body: bytes) -> list[bytes]:
+def _cut(body: bytes) -> Cut:
     """Cut an array, Segment's `{"batch": […]}`, or one event."""
     try:
         if body.lstrip()[:1] == b"[":
-            return [bytes(raw) for raw in _array.decode(body)]
-        batch = _envelope.decode(body).batch
+            return Cut([bytes(raw) for raw in _array.decode(body)])
+        envelope = _envelope.decode(body)
     except (msgspec.DecodeError, RecursionError) as error:
         raise _malformed(error) from error
-    return [body] if batch is msgspec.UNSET else [bytes(raw) for raw in batch]
+    if envelope.batch is msgspec.UNSET:
+        return Cut([body])
+    return Cut(
+        [bytes(raw) for raw in envelope.batch],
+        sent_at=clock_of(envelope.sent_at),
+        context=envelope.context or {},
+    )
 
 
 def document(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
@@ -124,14 +163,22 @@ def document(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise _malformed(error) from error
+        raise _malformed(error, _fields_of(decoder)) from error
 
 
-def _malformed(error: Exception) -> Refused:
-    """Say what is wrong with a body, in the decoder's words."""
+def _fields_of(decoder: msgspec.json.Decoder[T]) -> tuple[str, ...]:
+    return tuple(field.encode_name for field in msgspec.structs.fields(decoder.type))
+
+
+def _malformed(error: Exception, fields: tuple[str, ...] = ()) -> Refused:
+    """Say what is wrong with a body."""
     if isinstance(error, RecursionError):
         return Refused(400, "the body nests too deep")
     text = printable(str(error)).removeprefix("JSON is malformed: ")
     if not isinstance(error, msgspec.ValidationError):
         text = f"malformed JSON: {text}"
+    elif fields:
+        there = f"there is {', '.join(map(repr, fields))}"
+        text = explained(b"", error, fields=fields, of="the body", else_=there)
+        text = f"the body {text}" if text.startswith("is of type") else text
     return Refused(400, text[:300])

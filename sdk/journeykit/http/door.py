@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
@@ -33,21 +33,36 @@ from journeykit.http.body import (
 from journeykit.http.keys import Writer
 from journeykit.http.messages import Answer, Refused, Request, in_json
 from journeykit.links import PATHS, LinkSettings
+from journeykit.model.cloudevents import binary_event, is_binary
 from journeykit.model.events import (
+    CUSTOMER_ALIASED,
+    PLACEMENT_REQUESTED,
     PROFILE_UPDATED,
     Event,
     checked,
     checked_call,
-    decode_event,
 )
+from journeykit.model.formats import Format, decode_event
+from journeykit.model.identity import ALIAS
+from journeykit.model.misread import explained
+from journeykit.model.segment_spec import CALLS, Frame
 from journeykit.runtime.failures import places
 
 if TYPE_CHECKING:  # what pages and inboxes need is loaded when somebody asks for one
     from journeykit.http.inbox import Board, Inbox
     from journeykit.http.pages import Pages
+    from journeykit.http.placements import Decide
     from journeykit.http.preferences import Permissions
+    from journeykit.sources import Source
 
 LOG = logging.getLogger("journeykit.http")
+
+SOURCES = "/v1/sources/"
+"""What the paths of sources begin with; the source's name follows."""
+
+SOURCE = f"{SOURCES}<source>"
+
+_SHOWN = ("<channel>", "<source>")  # of a path's parts, in the log
 
 INBOX = "/v1/inbox/<customer>"
 """The path of a customer's in-app inbox."""
@@ -97,11 +112,19 @@ class Identify(msgspec.Struct, forbid_unknown_fields=True):
     """The body of `POST /v1/identify`."""
 
     id: str
-    customer: str
     attributes: dict[str, Any]
+    customer: str = ""
     occurred_at: datetime | None = None
     source: str = ""
     test: bool = False
+    identifiers: dict[str, str] = {}
+
+
+class _Call(msgspec.Struct, rename="camel"):
+    """The fields by which a body shows that it is a call of Segment's `identify`."""
+
+    user_id: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    anonymous_id: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 class Entry(msgspec.Struct, forbid_unknown_fields=True):
@@ -115,6 +138,11 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _identify = msgspec.json.Decoder(Identify)
+_call = msgspec.json.Decoder(_Call)
+_SEGMENTS = {  # and `identify`, which has a spelling of our own, too
+    **dict.fromkeys([call for call in CALLS if call != "identify"], "track"),
+    "alias": "identify",
+}
 _entry = msgspec.json.Decoder(Entry)
 
 
@@ -167,6 +195,9 @@ class Door(ABC):
         links: LinkSettings | None = None,
         workspace: str = "",
         inbox: Board | None = None,
+        decide: Decide | None = None,
+        sources: Collection[str] = (),
+        source: Callable[[str], Source] | None = None,
     ) -> None:
         """Open nothing yet.
 
@@ -177,6 +208,9 @@ class Door(ABC):
             links: `[links]` of the workspace; without a URL there are no pages.
             workspace: Its name, which is signed with each link.
             inbox: Where in-app messages are; None: there are none.
+            decide: Says what a place is to show that asks; None: nobody may ask.
+            sources: The sources that have a door, by name.
+            source: Returns one of them, set up.
         """
         self._desk = desk
         self._clock = clock
@@ -185,11 +219,31 @@ class Door(ABC):
             "/v1/events": Route("POST", self._events, "track", lines=True),
             # So that Segment's libraries need nothing but another host.
             "/v1/batch": Route("POST", self._events, "track", lines=True),
+            "/v1/import": Route("POST", self._events, "track", lines=True),
+            **{
+                f"/v1/{call}": Route("POST", partial(self._called, call), scope)
+                for call, scope in _SEGMENTS.items()
+            },
             "/v1/identify": Route("POST", self._identified, "identify"),
             "/v1/enroll": Route("POST", self._enrolled, "enroll"),
         }
+        self._sources = frozenset(sources)
+        self._source = source
+        if self._sources:  # who posts there is known by a signature
+            posted = Route(
+                "GET POST",
+                self._posted,
+                open=True,
+                raw=True,
+                public=True,
+                most=MAX_BODY,
+            )
+            self.routes[SOURCE] = posted
         self._settings = links or LinkSettings()
         self._board = inbox
+        self._decide = decide
+        if decide is not None:
+            self.routes["/v1/decide"] = Route("POST", self._decided, "decide")
         self.links = self._settings.links(workspace)
         if self.links is not None:
             form = Route("GET POST", self._page, open=True, raw=True, public=True)
@@ -204,6 +258,29 @@ class Door(ABC):
             app = app._replace(most=MAX_ACT)
             self.routes[INBOX] = app
             self.routes[f"{INBOX}/<notice>/<act>"] = app._replace(method="POST OPTIONS")
+
+    def _posted(self, request: Request) -> Answer:
+        """Take what something outside posts, as its source reads it."""
+        from journeykit.http.sources import asked
+
+        if self._source is None:
+            raise AssertionError("without sources there are no routes to them")
+        found = asked(
+            partial(self._source, request.path.removeprefix(SOURCES)),
+            request,
+            received_at=self._clock(),
+            url=self._outer(request.url),
+        )
+        if isinstance(found, Answer):
+            return found
+        return self._read(partial(self._checked, event) for event in found)
+
+    def _checked(self, event: Event) -> Event:
+        return self._taken_in(checked(event), MAX_BODY)
+
+    def _outer(self, url: str) -> str:
+        """Return what was called as its caller knows it, which some sign."""
+        return url
 
     def _page(self, request: Request) -> Answer:
         return self._pages.answer(request)
@@ -240,6 +317,7 @@ class Door(ABC):
             links=self.links,
             origins=self._settings.origins,
             clock=self._clock,
+            decide=self._decide,
         )
 
     def admit(self, request: Request) -> Answer | None:
@@ -286,6 +364,8 @@ class Door(ABC):
         """Return the path of a route that a path is one of; empty: it is of none."""
         if path in self.routes:
             return "" if "<" in path else path
+        if path.startswith(SOURCES):
+            return SOURCE if path.removeprefix(SOURCES) in self._sources else ""
         parts = path.split("/")
         for pattern in self.routes:
             if "<" in pattern and _is_like(parts, pattern.split("/")):
@@ -298,7 +378,7 @@ class Door(ABC):
         if not pattern:
             return "-"
         return "/".join(
-            "-" if named.startswith("<") and named != "<channel>" else part
+            "-" if named.startswith("<") and named not in _SHOWN else part
             for part, named in zip(path.split("/"), pattern.split("/"), strict=True)
         )
 
@@ -328,11 +408,51 @@ class Door(ABC):
     def _events(self, request: Request) -> Answer:
         received_at = self._clock()
         body = unpacked(request.body, request.headers)
+        if is_binary(request.headers):
+            read = partial(_binary, request.headers, body, received_at)
+            taken = [lambda: self._taken_in(read(), len(body))]
+            return self._read(taken, self._within(request))
+        cut = events_in(body, request.headers)
+        frame = Frame(received_at, "", cut.sent_at, cut.context)
+        lines = (partial(self._event, line, frame, cut.format) for line in cut.lines)
+        return self._read(lines, self._within(request))
+
+    def _called(self, call: str, request: Request) -> Answer:
+        """Take one call of Segment's HTTP API, whose kind the path says."""
+        frame = Frame(self._clock(), call)
+        body = unpacked(request.body, request.headers)
+        taken = [partial(self._event, body, frame, "segment")]
+        return self._read(taken, self._within(request))
+
+    def _within(self, request: Request) -> Callable[[Event], Event]:
+        """Make the check that an event is no more than the request's key is for.
+
+        Whose key it is, is asked again only where an event needs more than its route.
+        """
+
+        @cache
+        def scopes() -> Collection[str]:
+            writer = self.writer(request)
+            return () if writer is None else writer.scopes
+
+        def checked_for(event: Event) -> Event:
+            if says_who(event) and "identify" not in scopes():
+                raise InputError("name: this key is not for 'identify', which it needs")
+            return event
+
+        return checked_for
+
+    def _read(
+        self,
+        readers: Iterable[Callable[[], Event]],
+        within: Callable[[Event], Event] = lambda event: event,
+    ) -> Answer:
+        """Read events, hand over those that are right, and answer for all."""
         events: list[Stimulus] = []
         rejected: list[dict[str, object]] = []
-        for index, line in enumerate(events_in(body, request.headers)):
+        for index, read in enumerate(readers):
             try:
-                events.append(self._event(line, received_at))
+                events.append(within(read()))
             except InputError as error:
                 reason = error.message[:_LONGEST_ERROR]
                 rejected.append({"index": index, "error": reason})
@@ -342,17 +462,43 @@ class Door(ABC):
             return in_json(400, {"error": rejected[0]["error"], **content})
         return replace(in_json(200, content), count=len(events))
 
-    def _event(self, line: bytes, received_at: datetime) -> Event:
+    def _event(self, line: bytes, frame: Frame, format: Format = "auto") -> Event:
         """Read one event.
 
         Raises:
             InputError: It is none, or more than can be taken.
         """
-        return decode_event(line, received_at=received_at)
+        event = decode_event(
+            line, received_at=frame.received_at, format=format, frame=frame
+        )
+        return self._taken_in(event, len(line))
+
+    def _taken_in(self, event: Event, size: int) -> Event:
+        """Return an event that came in by this door.
+
+        Args:
+            event: As it was read.
+            size: Bytes that it had.
+
+        Raises:
+            InputError: It is more than can be taken.
+        """
+        if event.history:
+            # What tells of the past isn't known by its id, so twice would be twice.
+            raise InputError("history: comes in by journeykit import, and not here")
+        if event.name == PLACEMENT_REQUESTED:
+            raise InputError(
+                "name: who asks what to show asks /v1/decide, and not here"
+            )
+        return event
 
     def _identified(self, request: Request) -> Answer:
         received_at = self._clock()
-        call = document(unpacked(request.body, request.headers), _identify)
+        body = unpacked(request.body, request.headers)
+        if _is_segments(body):
+            frame = Frame(received_at, "identify")
+            return self._read([partial(self._event, body, frame, "segment")])
+        call = document(body, _identify)
         event = Event(
             id=call.id,
             name=PROFILE_UPDATED,
@@ -362,6 +508,7 @@ class Door(ABC):
             properties=call.attributes,
             source=call.source,
             test=call.test,
+            identifiers=call.identifiers,
         )
         try:
             return self._taken(checked(event))
@@ -385,6 +532,18 @@ class Door(ABC):
             return self._taken(checked_call(enroll))
         except InputError as error:
             raise Refused(400, error.message[:_LONGEST_ERROR]) from error
+
+    def _decided(self, request: Request) -> Answer:
+        from journeykit.http.placements import Ask, answer_of, answered
+
+        if self._decide is None:
+            raise AssertionError("without it there is no route to it")
+        received_at = self._clock()
+        ask = document(
+            unpacked(request.body, request.headers), msgspec.json.Decoder(Ask)
+        )
+        shown = answered(ask, decide=self._decide, received_at=received_at)
+        return answer_of(shown)
 
     def _taken(self, stimulus: Stimulus) -> Answer:
         """Hand over one stimulus, and say so."""
@@ -414,6 +573,37 @@ class Door(ABC):
         if self.writer(request) is None:  # a stranger needs to know no more
             health = {"status": health.get("status")}
         return in_json(status, health)
+
+
+def says_who(event: Event) -> bool:
+    """Whether an event writes a profile, or says that two ids are one customer's.
+
+    A key needs the scope `identify` for it, by whichever route it comes.
+    """
+    return (
+        event.name in (PROFILE_UPDATED, CUSTOMER_ALIASED) or ALIAS in event.identifiers
+    )
+
+
+def _is_segments(body: bytes) -> bool:
+    """Whether an `identify` is in Segment's spelling; our own has none of its ids."""
+    try:
+        call = _call.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return not (call.user_id is msgspec.UNSET and call.anonymous_id is msgspec.UNSET)
+
+
+def _binary(headers: Mapping[str, str], body: bytes, received_at: datetime) -> Event:
+    """Read a CloudEvent whose attributes are headers.
+
+    Raises:
+        InputError: It is none.
+    """
+    try:
+        return checked(binary_event(headers, body, received_at))
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise InputError(explained(body, error)) from error
 
 
 def _is_like(parts: Sequence[str], pattern: Sequence[str]) -> bool:

@@ -4,6 +4,7 @@
     POST /v1/inbox/<customer>/<id>/read     it was shown
     POST /v1/inbox/<customer>/<id>/click    a link or button of it was tapped
     POST /v1/inbox/<customer>/<id>/dismiss  it was put away
+    POST /v1/inbox/<customer>/<place>/ask   what a place is to show, decided now
 
 Your server may ask with an API key for any customer. An app or a web page asks with a token
 that your server got for the customer who is signed in (`Links.inbox`); such a token reads
@@ -28,6 +29,14 @@ from journeykit.errors import InputError, StoreError
 from journeykit.http.body import document
 from journeykit.http.keys import Writer, given_key
 from journeykit.http.messages import Answer, Refused, Request, in_json
+from journeykit.http.placements import (
+    SCOPE as DECIDE,
+    Ask,
+    Decide,
+    OwnAsk,
+    answer_of,
+    answered,
+)
 from journeykit.links import LinkExpired, Links
 from journeykit.model.events import (
     MAX_ID,
@@ -38,7 +47,7 @@ from journeykit.model.events import (
 )
 
 SCOPE = "inbox"
-"""What an API key must be for."""
+"""What an API key must be for; to ask what a place is to show, for `decide` as well."""
 
 CHANNEL = "inapp"
 """The channel that inboxes are of, in the events of what became of a notice."""
@@ -52,6 +61,8 @@ PAGE = 20
 LONGEST_PAGE = 100
 
 ACTS = ("read", "click", "dismiss")
+ASK = "ask"
+"""Of a place, and not of a notice."""
 
 _NAMES = {
     "read": MESSAGE_OPENED,
@@ -69,6 +80,7 @@ class Act(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _act = msgspec.json.Decoder(Act)
+_own_ask = msgspec.json.Decoder(OwnAsk)
 
 
 class Board(Protocol):
@@ -97,6 +109,7 @@ class Inbox:
         links: Links | None,
         origins: Collection[str],
         clock: Callable[[], datetime],
+        decide: Decide | None = None,
     ) -> None:
         """Take what stands behind it.
 
@@ -107,6 +120,7 @@ class Inbox:
             links: Reads customers' tokens; None: only API keys will do.
             origins: The web sites whose pages may ask.
             clock: Tells the instant.
+            decide: Says what a place is to show; None: no place may ask.
         """
         self._board = board
         self._hand_over = hand_over
@@ -114,6 +128,7 @@ class Inbox:
         self._links = links
         self._origins = frozenset(origins)
         self._clock = clock
+        self._decide = decide
 
     def answer(self, request: Request) -> Answer:
         """List the notices, or take what became of one.
@@ -151,12 +166,14 @@ class Inbox:
         query = _query(request)
         limit = _number(query.get("limit", [str(PAGE)])[0])
         after = query.get("after", [""])[0]
+        placement = query.get("placement", [""])[0]
         found = self._stored(lambda: self._board.notices(customer, limit=MOST))
         now = self._clock()
         shown = [
             notice
             for notice in found
             if notice.dismissed_at is None
+            and notice.body.get("placement", "") == placement
             and (notice.expires_at is None or notice.expires_at > now)
         ]
         unread = sum(notice.read_at is None for notice in shown)
@@ -177,6 +194,8 @@ class Inbox:
 
     def _acted(self, request: Request) -> Answer:
         customer, id, act = self._named(request, 3)
+        if act == ASK and self._decide is not None:
+            return self._asked(request, customer, id, self._decide)
         if act not in ACTS:
             raise Refused(404, f"a notice takes {', '.join(ACTS)}")
         said = document(request.body, _act) if request.body.strip() else Act()
@@ -211,6 +230,15 @@ class Inbox:
         self._hand_over([event])
         return in_json(200, _written(notice))
 
+    def _asked(
+        self, request: Request, customer: str, placement: str, decide: Decide
+    ) -> Answer:
+        """Say what a place is to show; why not something else is not the app's to know."""
+        said = document(request.body, _own_ask) if request.body.strip() else OwnAsk()
+        ask = Ask(placement, customer, id=said.id, properties=said.properties)
+        shown = answered(ask, decide=decide, received_at=self._clock())
+        return answer_of(shown, reasons=False)
+
     def _named(self, request: Request, count: int) -> list[str]:
         """Return what the path names, once it is known that the caller may name it.
 
@@ -224,11 +252,12 @@ class Inbox:
             raise Refused(400, "the path is not UTF-8") from error
         if len(named) != count or not all(0 < len(part) <= MAX_ID for part in named):
             raise Refused(404, "there is nothing here")
-        self._check(request, named[0])
+        needed = (SCOPE, DECIDE) if named[2:] == [ASK] else (SCOPE,)
+        self._check(request, named[0], needed)
         return named
 
-    def _check(self, request: Request, customer: str) -> None:
-        """Let in who has the customer's own token, or an API key that is for inboxes."""
+    def _check(self, request: Request, customer: str, needed: Sequence[str]) -> None:
+        """Let in who has the customer's own token, or an API key that is for this."""
         given = given_key(request.headers)
         if self._links is not None and "." in given:
             try:
@@ -245,8 +274,9 @@ class Inbox:
         writer = self._writer(request)
         if writer is None:
             raise _unknown("a customer's token or an API key is needed")
-        if SCOPE not in writer.scopes:
-            raise Refused(403, f"this key is not for {SCOPE!r}")
+        for scope in needed:
+            if scope not in writer.scopes:
+                raise Refused(403, f"this key is not for {scope!r}")
 
     def _stored(self, ask: Callable[[], Any]) -> Any:
         try:
@@ -267,7 +297,7 @@ def _query(request: Request) -> Mapping[str, list[str]]:
     try:
         return parse_qs(urlsplit(request.url).query, max_num_fields=_MOST_FIELDS)
     except ValueError as error:
-        raise Refused(400, "the query may say limit and after") from error
+        raise Refused(400, "the query may say limit, after and placement") from error
 
 
 def _number(text: str) -> int:

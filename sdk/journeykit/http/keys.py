@@ -8,8 +8,9 @@ import hashlib
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-SCOPES = ("track", "identify", "enroll", "inbox")
-"""What a key may be for: events, attributes of profiles, enrollments, in-app inboxes."""
+SCOPES = ("track", "identify", "enroll", "inbox", "decide")
+"""What a key may be for: events, attributes of profiles, enrollments, in-app inboxes, and to
+ask what a place in an app or on a page shows."""
 
 
 class Writer(NamedTuple):

@@ -11,12 +11,16 @@ from typing import Any, NamedTuple
 import msgspec
 
 from journeykit.http.body import MAX_EVENTS, NDJSON
-from journeykit.http.door import INBOX, Entry, Identify
+from journeykit.http.door import INBOX, SOURCE, Entry, Identify
 from journeykit.http.feedback import ROUTE
 from journeykit.http.inbox import LONGEST_PAGE, PAGE, Act
 from journeykit.http.messages import JSON
+from journeykit.http.placements import SHOWN, Ask, OwnAsk
 from journeykit.links import PATHS
-from journeykit.model.events import NativeLine, SegmentLine
+from journeykit.model.cloudevents import BATCHED, STRUCTURED, CloudEventLine
+from journeykit.model.envelopes import Envelope
+from journeykit.model.native import NativeLine
+from journeykit.model.segment_spec import CALLS, SegmentLine
 
 ERROR: Mapping[str, Any] = {
     "type": "object",
@@ -133,12 +137,20 @@ class Operation(NamedTuple):
 
 def operations() -> Mapping[str, Sequence[Operation]]:
     """Return what each route does, by its path."""
-    event: Mapping[str, Any] = {"oneOf": [_schema(NativeLine), _schema(SegmentLine)]}
+    somebody = [{"required": ["userId"]}, {"required": ["anonymousId"]}]
+    call = {**_schema(SegmentLine), "anyOf": somebody}
+    typed = {**call, "required": ["type"]}
+    cloud = _schema(CloudEventLine)
+    event: Mapping[str, Any] = {
+        "anyOf": [_schema(NativeLine), typed, cloud, _schema(Envelope)]
+    }
     events = {"type": "array", "items": event, "maxItems": MAX_EVENTS}
     batch = {"type": "object", "required": ["batch"], "properties": {"batch": events}}
     taken: Mapping[str, Mapping[str, Any]] = {
         JSON: {"anyOf": [event, events, batch]},
         NDJSON: {"type": "string", "description": "an event a line"},
+        STRUCTURED: cloud,
+        BATCHED: {"type": "array", "items": cloud, "maxItems": MAX_EVENTS},
     }
     writing = (400, 401, 403, 413, 415, 500, 503)
     health = {
@@ -155,11 +167,28 @@ def operations() -> Mapping[str, Sequence[Operation]]:
                 "batch", "The same, for Segment's libraries.", taken, ACCEPTED, writing
             )
         ],
+        "/v1/import": [
+            Operation(
+                "import", "The same, for others of them.", taken, ACCEPTED, writing
+            )
+        ],
+        **{
+            f"/v1/{name}": [
+                Operation(
+                    f"segment_{name}",
+                    f"Take a call {name!r} of Segment's.",
+                    {JSON: call},
+                    ACCEPTED,
+                    writing,
+                )
+            ]
+            for name in CALLS
+        },
         "/v1/identify": [
             Operation(
                 "identify",
                 "Write attributes to a profile.",
-                {JSON: _schema(Identify)},
+                {JSON: {"anyOf": [_schema(Identify), call]}},
                 ACCEPTED,
                 writing,
             )
@@ -172,6 +201,35 @@ def operations() -> Mapping[str, Sequence[Operation]]:
                 ACCEPTED,
                 writing,
             )
+        ],
+        "/v1/decide": [
+            Operation(
+                "decide",
+                "Say what a place in an app or on a page is to show a customer.",
+                {JSON: _schema(Ask)},
+                SHOWN,
+                writing,
+            )
+        ],
+        SOURCE: [
+            Operation(
+                "source",
+                "Take what something outside posts, signed as it signs.",
+                {"*/*": _ANY},
+                ACCEPTED,
+                (400, 401, 413, 500, 503),
+                needs_key=False,
+            ),
+            Operation(
+                "source_greet",
+                "Answer something outside that asks whether the address is ours.",
+                {},
+                _TEXT,
+                (401, 403, 500, 503),
+                method="GET",
+                kind="text/plain",
+                needs_key=False,
+            ),
         ],
         ROUTE: [
             Operation(
@@ -222,6 +280,7 @@ def operations() -> Mapping[str, Sequence[Operation]]:
 def _inboxes() -> Mapping[str, Sequence[Operation]]:
     limit = {"type": "integer", "minimum": 1, "maximum": LONGEST_PAGE, "default": PAGE}
     after = {"type": "string", "description": "`next` of the answer before"}
+    placement = {"type": "string", "description": "the place that it was shown at"}
     listed = {
         "type": "object",
         "required": ["notices", "unread", "next"],
@@ -240,15 +299,16 @@ def _inboxes() -> Mapping[str, Sequence[Operation]]:
                 listed,
                 (400, 401, 403, 500, 503),
                 method="GET",
-                query={"limit": limit, "after": after},
+                query={"limit": limit, "after": after, "placement": placement},
             )
         ],
         f"{INBOX}/<notice>/<act>": [
             Operation(
                 "act",
-                "Say what became of one: `read`, `click` or `dismiss`.",
-                {JSON: _schema(Act)},
-                NOTICE,
+                "Say what became of one: `read`, `click` or `dismiss`; or `ask` what a "
+                "place, named instead of a notice, is to show.",
+                {JSON: {"anyOf": [_schema(Act), _schema(OwnAsk)]}},
+                {"anyOf": [NOTICE, SHOWN]},
                 (400, 401, 403, 404, 413, 500, 503),
                 needs_body=False,
             )

@@ -6,7 +6,8 @@ import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -97,6 +98,34 @@ class Database:
                 return self._connection.execute(sql, parameters).fetchall()
             except sqlite3.Error as error:
                 raise _translated(error, self._path) from error
+
+    @contextmanager
+    def looking(self) -> Iterator[sqlite3.Connection]:
+        """Let several queries see the same moment, and write nothing."""
+        with self._lock:
+            try:
+                self._connection.execute("begin")
+                try:
+                    yield self._connection
+                finally:
+                    self._connection.rollback()
+            except sqlite3.Error as error:
+                raise _translated(error, self._path) from error
+
+    @contextmanager
+    def overwriting(self) -> Iterator[sqlite3.Connection]:
+        """Be a transaction after which nobody can read what it removes, not in the file.
+
+        What others read at that moment stays in the write-ahead log until they are done.
+        """
+        (before,) = self.rows("pragma secure_delete")[0]
+        self.rows("pragma secure_delete = on")
+        try:
+            with self as db:
+                yield db
+            self.rows("pragma wal_checkpoint(truncate)")
+        finally:
+            self.rows(f"pragma secure_delete = {before}")
 
     def __enter__(self) -> sqlite3.Connection:
         """Begin a transaction that nobody can come in between of."""

@@ -32,6 +32,8 @@ from journeykit.local.http_keys import Keys
 
 if TYPE_CHECKING:
     from journeykit.http.inbox import Board
+    from journeykit.http.placements import Decide
+    from journeykit.sources import Source
 
 LOG = logging.getLogger("journeykit.http")
 
@@ -71,6 +73,8 @@ class Door(SharedDoor):
         links: LinkSettings | None = None,
         workspace: str = "",
         inbox: Board | None = None,
+        decide: Decide | None = None,
+        sources: Mapping[str, Source] | None = None,
     ) -> None:
         """Open nothing yet.
 
@@ -84,6 +88,8 @@ class Door(SharedDoor):
             links: `[links]` of the workspace; without a URL there are no pages.
             workspace: Its name, which is signed with each link.
             inbox: Where in-app messages are; None: there are none.
+            decide: Says what a place is to show that asks; None: nobody may ask.
+            sources: What may post here, by name.
         """
         super().__init__(
             desk,
@@ -92,6 +98,9 @@ class Door(SharedDoor):
             links=links,
             workspace=workspace,
             inbox=inbox,
+            decide=decide,
+            sources=sources or {},
+            source=(sources or {}).__getitem__,
         )
         self.keys = keys or Keys()
         self._here = desk

@@ -15,11 +15,13 @@ import gc
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
 import msgspec
+from msgspec.structs import replace
 
 try:
     import fcntl
@@ -38,7 +40,9 @@ from journeykit.errors import (
     StoreBusy,
     UnknownChannel,
 )
+from journeykit.local.erasing import Eraser
 from journeykit.local.logs import LogFile
+from journeykit.local.retaining import RETAIN, Retainer
 from journeykit.local.sqlite import SQLiteStore
 from journeykit.model.events import Event
 from journeykit.observers import Observers
@@ -52,9 +56,13 @@ from journeykit.runtime.catalogs import (
     next_catalog,
 )
 from journeykit.runtime.composing import PublishedTemplates, composing
+from journeykit.runtime.concerned import EVERYBODY, everybody_is
 from journeykit.runtime.dispatcher import LEASE_MS, Dispatcher
+from journeykit.runtime.placements import Placements, Shown
 from journeykit.runtime.retries import HORIZON_MS
+from journeykit.runtime.rosters import ERASE, erasure_of
 from journeykit.runtime.runtime import BATCH, Ingested, Runtime
+from journeykit.runtime.scoring import Scoring
 from journeykit.runtime.visits import Visits
 from journeykit.workspace import Workspace
 
@@ -98,6 +106,10 @@ class Embedded(AbstractContextManager["Embedded"]):
         runtime: Decides and stores.
         dispatcher: Hands over what was decided.
         visits: Runs jobs that concern many.
+        eraser: Forgets people; only whoever writes the logs may ask it.
+        retainer: Lets go what has been kept for long enough, likewise.
+        placements: Answers places that ask what to show.
+        scoring: Asks models about customers.
         decisions: The decision log.
         archive: The event archive.
     """
@@ -140,13 +152,16 @@ class Embedded(AbstractContextManager["Embedded"]):
             guards=workspace.guards(registry),
             contents=store,
         )
-        self.runtime = Runtime(
+        runtime = partial(
+            Runtime,
             store,
             self.catalog,
-            inbox=store,
             observers=observers,
             loggable=workspace.loggable,
+            identity=workspace.identity,
         )
+        self.runtime = runtime(inbox=store)
+        compose = composing(self._composer(registry))
         self.dispatcher = Dispatcher(
             store,
             self.catalog,
@@ -155,11 +170,24 @@ class Embedded(AbstractContextManager["Embedded"]):
             publish=self._publish_outside,
             observers=observers,
             workers=workers,
-            compose=composing(self._composer(registry)),
+            compose=compose,
             seeds=workspace.seeds,
             dry_run=dry_run,
         )
+        # After the dispatcher, which says where channels leave in-app messages.
+        self.placements = Placements(
+            runtime(),  # one of its own, since any thread may call it
+            channels=self._carriers,
+            compose=compose,
+            board=store,
+            seeds=workspace.seeds,
+            dry_run=dry_run,
+        )
+        self.scoring = Scoring(workspace.scores(registry), runtime(), self.catalog)
         self.visits = Visits(store, store, self.runtime)
+        self.eraser = Eraser(store, [self.archive, self._outside])
+        logs = {"events": [self.archive, self._outside], "decisions": [self.decisions]}
+        self.retainer = Retainer(store, self.eraser, logs, workspace.retention)
 
     @property
     def channels(self) -> Mapping[str, Channel]:
@@ -203,7 +231,7 @@ class Embedded(AbstractContextManager["Embedded"]):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with contextlib.ExitStack() as stack:
             if relays:
-                stack.enter_context(_alone(folder))
+                stack.enter_context(alone(folder))
             store = SQLiteStore.open(folder / "journeykit.db", synchronous=synchronous)
             stack.callback(store.close)
             embedded = cls(
@@ -279,6 +307,22 @@ class Embedded(AbstractContextManager["Embedded"]):
         self.settle(clock - 1)
         return ingested
 
+    def decide(self, event: Event, *, now: int) -> Shown:
+        """Say what a place is to show, by the wall clock. Any thread may ask.
+
+        Args:
+            event: The ask, `placement.requested`, which is archived.
+            now: The wall clock, milliseconds.
+
+        Raises:
+            InputError: It is about nobody, or not what the schemas say.
+            StoreError: Nothing was stored; the same ask may come again.
+            DefinitionError: Nothing is published.
+        """
+        self.placements.refuse(event)
+        self.archive.append(archive_lines([event]))
+        return self.placements.decide(event, now=now)
+
     def settle(self, clock: int) -> None:
         """Let happen what is due by an instant of the event clock, and hand it over.
 
@@ -321,6 +365,8 @@ class Embedded(AbstractContextManager["Embedded"]):
             note: What changed, in the publisher's words.
             expected: The revision that the publisher has looked at; None: whichever.
 
+        If everybody is to be woken because of it, that is an unfinished job then.
+
         Returns:
             What is new; nothing is published if nothing is.
 
@@ -343,6 +389,10 @@ class Embedded(AbstractContextManager["Embedded"]):
         if current is None or published.is_new:
             if draft.content:  # first, so that no catalog names what isn't there
                 self.store.keep_content(draft.content, library.to_bytes())
+            if everybody_is(current, published.document):
+                # First, so that whoever is killed in between has left the job behind;
+                # a visit too many does no harm.
+                self.store.save(Job(0, "publish", EVERYBODY, started_at=now))
             self.store.publish(published.document)
             changed = {*published.added, *published.changed}
             self.store.reset_tallies(changed)
@@ -367,6 +417,20 @@ class Embedded(AbstractContextManager["Embedded"]):
         current = self.store.current()
         draft = draft_of(self.workspace, self._carriers, self.workspace.all_templates())
         return current is None or next_catalog(current, draft, at=0).is_new
+
+    def pages(self, job: Job, *, now: int) -> Iterator[Job]:
+        """Do a job page by page, and yield it after each, stored."""
+        people: Sequence[str]
+        if job.reason == ERASE:
+            asked = erasure_of(job)
+            people = asked.people
+            self.eraser.erase(people, archive=asked.archive)
+        elif job.reason == RETAIN:
+            people = self.retainer.run(now=now).customers
+        else:
+            yield from self.visits.pages(job, now=now)
+            return
+        yield self.store.save(replace(job, visited=len(people), done=True))
 
     def visit(self, reason: str, journey: str, *, now: int, people: bytes = b"") -> Job:
         """Visit those who run in a journey or, with `people`, those who are named."""
@@ -400,7 +464,7 @@ class Embedded(AbstractContextManager["Embedded"]):
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Be the only one who writes the logs of a folder.
 
     Raises:
@@ -437,12 +501,19 @@ def draft_of(
         dict(workspace.states),
         content=library.id if library.files else "",
         facts=workspace.facts(channels, library),
+        audience=workspace.audience,
+        schemas=workspace.enforced,
     )
 
 
 def data_folder(workspace: Workspace, data: Path | None) -> Path:
     """Where the data of a workspace is."""
-    return workspace.path / DATA if data is None else data
+    return data_folder_of(workspace.path, data)
+
+
+def data_folder_of(workspace: Path, data: Path | None) -> Path:
+    """Where the data of the workspace in a folder is."""
+    return workspace / DATA if data is None else data
 
 
 _line = msgspec.json.Encoder().encode

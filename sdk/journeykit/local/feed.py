@@ -19,7 +19,8 @@ from msgspec.structs import replace
 
 from journeykit.engine.calendar import to_datetime, to_ms
 from journeykit.errors import InputError
-from journeykit.model.events import Event, Format, decode_event
+from journeykit.model.events import Event
+from journeykit.model.formats import Format, decode_event
 from journeykit.ports import DeadLetter
 
 _PATIENCE_S = 0.05  # a batch from a pipe is what has come when nothing more comes
@@ -115,7 +116,7 @@ class Feed:
             InputError: The file can't be read, or isn't the one that was begun.
         """
         place = self._start
-        lines = self._behind(place)
+        lines = behind(self._lines, place, self._name)
         if self._live:
             batches = _live(lines, self._size, self._stopped)
         else:
@@ -137,7 +138,7 @@ class Feed:
                     at = max(at, occurred_at)
                 except InputError as error:
                     batch.dead.append(DeadLetter(at, "run", str(error), "", "", line))
-                place = Place(number, _mark(line), at)
+                place = Place(number, mark_of(line), at)
             batch.place = place
             yield batch
         self.ended = not self._stopped()
@@ -169,29 +170,46 @@ class Feed:
         self.late += 1
         return replace(event, received_at=to_datetime(clock))
 
-    def _behind(self, place: Place) -> Iterator[tuple[int, bytes]]:
-        """The lines behind a place, if the line there is the one that was read."""
-        number = 0
-        for number, line in self._lines:
-            if number < place.line:
-                continue
-            if number > place.line:
-                yield number, line
-            elif _mark(line) != place.mark:
-                raise InputError(
-                    "this line is another one than when the file was read up to here; "
-                    + _WAY_OUT,
-                    place=f"{self._name}:{number}",
-                )
+
+def behind(
+    lines: Iterator[tuple[int, bytes]],
+    place: Place,
+    name: str,
+    *,
+    way_out: str = _WAY_OUT,
+) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines behind a place, if the line there is the one that was read.
+
+    Args:
+        lines: All lines, with their numbers.
+        place: How far they were read.
+        name: What the file is called in messages.
+        way_out: What somebody can do who has another file.
+
+    Raises:
+        InputError: It is another file than the one that was begun.
+    """
+    number = 0
+    for number, line in lines:
         if number < place.line:
+            continue
+        if number > place.line:
+            yield number, line
+        elif mark_of(line) != place.mark:
             raise InputError(
-                f"the file ends here, and was read up to line {place.line}; "
-                + _WAY_OUT,
-                place=f"{self._name}:{number}",
+                "this line is another one than when the file was read up to here; "
+                + way_out,
+                place=f"{name}:{number}",
             )
+    if number < place.line:
+        raise InputError(
+            f"the file ends here, and was read up to line {place.line}; " + way_out,
+            place=f"{name}:{number}",
+        )
 
 
-def _mark(line: bytes) -> str:
+def mark_of(line: bytes) -> str:
+    """Return what tells a line from another one in its place."""
     return blake2b(line, digest_size=8).hexdigest()
 
 

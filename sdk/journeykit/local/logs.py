@@ -1,7 +1,7 @@
 """Logs as files of lines that are put aside when they are large.
 
 The current file is `NAME.jsonl`; those before it are `NAME-000001.jsonl`, and so on, and
-are never touched again: compress, ship or remove them as you like. A line is whole or
+are written anew only to forget somebody: compress, ship or remove them as you like. A line is whole or
 not there: what a crash left of one is cut off when the file is opened again. One process
 writes a log.
 """
@@ -14,7 +14,7 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import FileIO
 from pathlib import Path
 
@@ -89,6 +89,20 @@ class LogFile:
                 self._file.close()
                 self._file = None
 
+    def put_aside(self) -> None:
+        """Put the current file aside now, so that all lines are in files nobody writes.
+
+        Raises:
+            StoreError: It can't be.
+        """
+        with self._lock:
+            try:
+                if self.path.exists() and self.path.stat().st_size:
+                    self._opened()  # which cuts off what a crash left of a line
+                    self._put_aside()
+            except OSError as error:
+                raise _explained(error, self.path) from error
+
     def _opened(self) -> FileIO:
         if self._file is None:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -132,6 +146,68 @@ def log_lines(path: Path) -> Iterator[bytes]:
             for line in lines:
                 if line.endswith(b"\n"):
                     yield line
+
+
+def remove_lines(
+    path: Path,
+    is_meant: Callable[[bytes], bool],
+    *,
+    in_order: bool = False,
+    looking: bool = False,
+) -> int:
+    """Remove lines from the files of a log that were put aside; return how many.
+
+    A file is written anew beside itself and then put in its place, so that it is whole at
+    every moment.
+
+    Args:
+        path: The log's current file, which is left as it is.
+        is_meant: Whether a line is to go.
+        in_order: Whether those that are to go come before those that aren't. Then a file
+            is read no further if its first line stays, and one of which nothing is left
+            is removed.
+        looking: Whether only to count, in the current file too.
+
+    Raises:
+        StoreFull: There is no space left.
+        StoreError: A file can't be written; it is as it was.
+    """
+    removed = 0
+    for file in log_files(path):
+        if file == path and not looking:
+            continue
+        beside = file.with_suffix(".part")
+        try:
+            with file.open("rb") as lines:
+                if in_order and not is_meant(lines.readline()):
+                    continue
+                lines.seek(0)
+                meant = count = 0
+                for line in lines:
+                    meant += is_meant(line)
+                    count += 1
+            if not meant:
+                continue
+            if looking:
+                removed += meant
+                continue
+            if in_order and meant == count:
+                file.unlink()
+                removed += meant
+                continue
+            beside.touch(mode=0o600)
+            with file.open("rb") as lines, beside.open("wb") as kept:
+                kept.writelines(line for line in lines if not is_meant(line))
+                kept.flush()
+                os.fsync(kept.fileno())
+            beside.replace(file)
+            _sync_folder(file.parent)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                beside.unlink(missing_ok=True)
+            raise _explained(error, file) from error
+        removed += meant
+    return removed
 
 
 def _aside(path: Path) -> list[tuple[int, Path]]:

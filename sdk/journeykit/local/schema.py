@@ -18,6 +18,9 @@
     content      n, id, templates                    the last 50, and those of the newest catalog
     reference    (key, customer), delivery, at;      who is meant by an address or a provider's
                  index (at)                          id, 400 days
+    identity     key, customer, at                   whose an identifier is
+    conflict     (key, claimant), kind, holder, at;  identifiers of two people, 90 days
+                 index (at)
     notice       n, (customer, id), at, body, …;     in-app inboxes, 90 days
                  index (at)
     job          id, …, people
@@ -181,7 +184,25 @@ _SECOND = (
     "alter table delivery add column address not null default ''",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND)
+_THIRD = (
+    # Keys as in `delivery`: 12 bytes where they are ours.
+    """create table identity (
+        key not null primary key,
+        customer text not null,
+        at integer not null
+    ) without rowid""",
+    """create table conflict (
+        key not null,
+        claimant text not null,
+        kind text not null,
+        holder text not null,
+        at integer not null,
+        primary key (key, claimant)
+    ) without rowid""",
+    "create index conflict_at on conflict (at)",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD)
 """What leads from each shape to the next; `PRAGMA user_version` counts those done."""
 
 

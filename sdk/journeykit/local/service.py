@@ -20,10 +20,14 @@ from journeykit.errors import DefinitionError, JourneyKitError, StoreBusy, Store
 from journeykit.http.door import Busy
 from journeykit.http.preferences import Permissions, offers_of
 from journeykit.local.embedded import Embedded, archive_lines, wall_clock
+from journeykit.local.retaining import RETAIN, retaining
 from journeykit.model.events import Event
 from journeykit.ports import Job
 from journeykit.runtime.failures import places
+from journeykit.runtime.identities import survivor_of
+from journeykit.runtime.placements import Shown
 from journeykit.runtime.reports import of_runs
+from journeykit.runtime.rosters import ERASE
 from journeykit.runtime.runtime import BATCH
 
 _log = logging.getLogger("journeykit.serve")
@@ -33,7 +37,9 @@ WAITING = 20_000
 
 _TICK_S = 0.2  # how late a wait may end when nothing else happens
 _WAKE_UPS = 2 * BATCH  # then events get their turn
-_LOOK_MS = 60_000  # how often to look for jobs that somebody left behind
+_LOOK_MS = 2_000  # how often to look for jobs that only this process can do
+_RETAIN_MS = 24 * 60 * 60 * 1000  # how often what is over goes
+_LEFT_MS = 60_000  # how often for those that somebody left behind
 _AGAIN_S = 1.0  # after the store failed
 _PATIENCE = 0.8  # of its timeout is how long a report waits for its message
 
@@ -96,10 +102,19 @@ class Service:
         self._failure: dict[str, str] = {}
         self._pages: Iterator[Job] = iter(())
         self._look_at = clock() + _LOOK_MS
+        self._left_at = clock() + _LEFT_MS
+        self._retain_at = clock() + _LEFT_MS
         self._threads = [
             threading.Thread(target=self._decide, name="journeykit-decide"),
             threading.Thread(target=self._deliver, name="journeykit-deliver"),
         ]
+        every = embedded.workspace.scored_by.every_ms
+        if every is not None and embedded.scoring.names:
+            self._threads.append(
+                threading.Thread(
+                    target=self._score, args=(every,), name="journeykit-score"
+                )
+            )
 
     def start(self) -> None:
         """Begin to decide and to hand over."""
@@ -155,12 +170,31 @@ class Service:
         except Late as error:
             raise Busy(f"not stored within {timeout:g} s; bring it again") from error
 
+    def decide(self, event: Event) -> Shown:
+        """Say what a place is to show, once that is stored.
+
+        Whoever asks waits for nobody else: it is decided in the asking thread, and stored
+        by a commit of its own.
+
+        Raises:
+            StoreError: It could not be stored, or the service is stopping.
+            DefinitionError: Nothing is published.
+        """
+        if self._stopping.is_set():
+            raise StoreBusy("it is stopping; ask again")
+        try:
+            return self._embedded.decide(event, now=self._clock())
+        finally:
+            self._committed.set()
+
     def permissions(self, customer: str) -> Permissions:
         """What a customer has said about messages, and may say.
 
         Any thread may ask: the store is read, and nothing is decided.
         """
-        found = self._embedded.store.load([customer]).get(customer)
+        load = self._embedded.store.load
+        survivor = survivor_of(customer, load, {})
+        found = load([survivor]).get(survivor)
         document = self._embedded.store.current()
         carried = self._embedded.channels
         return Permissions(
@@ -223,12 +257,19 @@ class Service:
         """
         if next(self._pages, None) is not None:
             return 1
+        if self._embedded.retainer.has_to and now >= self._retain_at:
+            self._retain_at = now + _RETAIN_MS
+            self._pages = self._embedded.pages(retaining(), now=now)
+            return 1
         if now >= self._look_at:
             self._look_at = now + _LOOK_MS
-            visits = self._embedded.visits
             jobs = self._embedded.store.unfinished()
+            if now >= self._left_at:
+                self._left_at = now + _LEFT_MS
+            else:
+                jobs = [job for job in jobs if job.reason in (ERASE, RETAIN)]
             self._pages = chain.from_iterable(
-                visits.pages(job, now=now) for job in jobs
+                self._embedded.pages(job, now=now) for job in jobs
             )
             return min(len(jobs), 1)
         return 0
@@ -318,6 +359,33 @@ class Service:
         else:
             for parcel in parcels:
                 parcel.done.set_result(None)
+
+    # --- scoring ---------------------------------------------------------------------
+
+    def _score(self, every: int) -> None:
+        """Ask models about everybody, each time that a span since 1970 is over.
+
+        A page at a time, and in a thread of its own: a model may take its time. Who isn't
+        there at such an instant asks at the next one.
+        """
+        embedded = self._embedded
+        due = (self._clock() // every + 1) * every
+        while not self._stopping.wait(_TICK_S):
+            now = self._clock()
+            if now < due:
+                continue
+            due = (now // every + 1) * every
+            try:
+                so_far = (0, 0)
+                for done in embedded.scoring.pages(embedded.store, now=now):
+                    so_far = done.customers, done.reported
+                    self._committed.set()
+                    if self._stopping.is_set():
+                        return
+                _log.info("%d customers scored, %d scores reported", *so_far)
+                self._failure.pop("score", None)
+            except Exception as error:  # noqa: BLE001 - a service goes on
+                self._fails("score", error)
 
     # --- handing over ----------------------------------------------------------------
 

@@ -6,11 +6,12 @@ one statement for all of them. That, and integers as keys, is what the speed com
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -20,10 +21,16 @@ from msgspec.structs import replace
 
 from journeykit.channels import Notice
 from journeykit.engine.calendar import to_datetime, to_ms
-from journeykit.engine.commands import CallAction, PublishEvent, SendMessage
+from journeykit.engine.commands import (
+    AbsorbCustomer,
+    CallAction,
+    PublishEvent,
+    SendMessage,
+)
 from journeykit.engine.customer import Customer
-from journeykit.engine.stimuli import Stimulus, decoded, encoded
+from journeykit.engine.stimuli import Absorb, Stimulus, decoded, encoded
 from journeykit.errors import DamagedDocument, StaleCatalog
+from journeykit.local import privacy
 from journeykit.local.database import Database, Synchronous
 from journeykit.local.documents import (
     CURRENT,
@@ -37,14 +44,18 @@ from journeykit.ports import (
     Along,
     CatalogDocument,
     Change,
+    Conflict,
     DeadLetter,
     Delivery,
+    Holding,
     Job,
     Reference,
     Settled,
     Task,
 )
+from journeykit.runtime.addresses import addresses_of
 from journeykit.runtime.catalogs import read_catalog
+from journeykit.runtime.letters import mentions
 
 _log = logging.getLogger("journeykit.store")
 
@@ -52,6 +63,7 @@ _KEPT_MS = 30 * 24 * 60 * 60 * 1000  # deliveries
 _CATALOGS = 50  # kept revisions: weeks of publishing several times a day
 _REFERENCES_MS = 400 * 24 * 60 * 60 * 1000
 _REFERRED = 20  # of one key
+_CONFLICTS_MS = 90 * 24 * 60 * 60 * 1000
 _NOTICES_MS = 90 * 24 * 60 * 60 * 1000
 _DIGITS = 24  # of a derived id: 12 bytes
 _REMEMBERED = 16_384  # customers whose number is known without asking
@@ -102,6 +114,15 @@ _REFERRED_BY = """
 _PRUNE_REFERENCES = """
     delete from reference where (key, customer) in (
         select key, customer from reference where at <= ? order by at limit ?)"""
+_ABSORBS = "select body from inbox where kind = 'absorb' order by id"
+_OWNER = "select customer from identity where key = ?"
+_OWN = """
+    insert into identity values (?, ?, ?) on conflict (key) do update
+    set customer = excluded.customer, at = excluded.at where customer = ?"""
+_CONTEST = "insert or ignore into conflict values (?, ?, ?, ?, ?)"
+_CONTESTED = """
+    select key, kind, holder, claimant, at from conflict order by at desc limit ?"""
+_PRUNE_CONFLICTS = "delete from conflict where at <= ?"
 _NOTICE = "select customer, id, at, body, expires_at, read_at, dismissed_at from notice"
 _POST = """
     insert or ignore into notice (customer, id, at, expires_at, read_at, dismissed_at,
@@ -232,6 +253,7 @@ class SQLiteStore:
         slept: list[Any] = []
         wakeups: list[Any] = []
         commands: list[Any] = []
+        absorbs: list[Stimulus] = []
         packed = self._documents.packed
         for change in changes:
             before, after = change.before, change.after
@@ -247,7 +269,12 @@ class SQLiteStore:
                     slept.append((was_due, number))
                 if after.next_due is not None:
                     wakeups.append((after.next_due, number))
-            commands += [(c.at, number, packed_command(c)) for c in change.commands]
+            for command in change.commands:
+                if isinstance(command, AbsorbCustomer):  # nobody outside is asked
+                    absorbs.append(Absorb.of(command))
+                else:
+                    row = (command.at, number, packed_command(command))
+                    commands.append(row)
 
         many = db.executemany
         if inserts:
@@ -266,6 +293,7 @@ class SQLiteStore:
                 "insert into command (id, due, customer, body) values (?, ?, ?, ?)",
                 [(id, *row) for id, row in zip(ids, commands, strict=True)],
             )
+        _put(db, absorbs)
         return numbers
 
     def _numbered(self, db: sqlite3.Connection, names: Sequence[str]) -> dict[str, int]:
@@ -431,7 +459,7 @@ class SQLiteStore:
             done.append(task.id)
             latest = max(latest, task.at)
             command = unpacked_command(body)
-            if isinstance(command, PublishEvent):
+            if isinstance(command, PublishEvent | AbsorbCustomer):
                 continue
             delivery, origin = _described(command)
             number = origins.get(origin) or self._origins.get(origin)
@@ -618,6 +646,74 @@ class SQLiteStore:
                 ]
         return found
 
+    def owners(self, keys: Sequence[str]) -> Mapping[str, str]:
+        """Return who has each of these keys, if anybody has."""
+        found: dict[str, str] = {}
+        for key in keys:
+            rows = self._database.rows(_OWNER, (_short(key),))
+            if rows:
+                found[key] = rows[0][0]
+        return found
+
+    def own(
+        self, keys: Sequence[str], customer: str, *, at: int, instead_of: str = ""
+    ) -> Mapping[str, str]:
+        """Give a customer the keys that nobody has, or that `instead_of` has."""
+        rows = [(_short(key), customer, at, instead_of) for key in keys]
+        with self._database as db:
+            db.executemany(_OWN, rows)
+            return {
+                key: db.execute(_OWNER, (_short(key),)).fetchone()[0] for key in keys
+            }
+
+    def disown(self, keys: Sequence[str], customer: str) -> None:
+        """Take keys from a customer; those of somebody else stay theirs."""
+        with self._database as db:
+            db.executemany(
+                "delete from identity where key = ? and customer = ?",
+                [(_short(key), customer) for key in keys],
+            )
+
+    def handovers(self, customers: Sequence[str]) -> Sequence[Absorb]:
+        """Return what merged customers have left, as far as it is still on its way."""
+        found: list[Absorb] = []
+        wanted = {*customers}
+        for (body,) in self._database.rows(_ABSORBS, ()):
+            try:
+                stimulus = decoded("absorb", body)
+            except ValueError:
+                continue  # damaged: `pending` buries it
+            if isinstance(stimulus, Absorb) and stimulus.merged in wanted:
+                found.append(stimulus)
+        return found
+
+    def forget_handovers(self, customers: Sequence[str]) -> None:
+        """Nothing is kept of them: what is handled is gone from the inbox."""
+
+    def contest(self, conflict: Conflict) -> bool:
+        """Keep a conflict, and say whether it is new."""
+        kind, holder, at = conflict.kind, conflict.holder, conflict.at
+        with self._database as db:
+            db.execute(_PRUNE_CONFLICTS, (at - _CONFLICTS_MS,))
+            added = db.execute(
+                _CONTEST, (_short(conflict.key), conflict.claimant, kind, holder, at)
+            )
+            return added.rowcount > 0
+
+    def contested(self, limit: int) -> Sequence[Conflict]:
+        """Return the latest conflicts, newest first."""
+        rows = self._database.rows(_CONTESTED, (limit,))
+        return [Conflict(_long(key), *rest) for key, *rest in rows]
+
+    def reconcile(self, key: str, claimant: str) -> bool:
+        """Remove a conflict that somebody has dealt with."""
+        with self._database as db:
+            removed = db.execute(
+                "delete from conflict where key = ? and claimant = ?",
+                (_short(key), claimant),
+            )
+            return removed.rowcount > 0
+
     def post(self, notices: Sequence[Notice]) -> None:
         """Keep notices; one of an id that is there already changes nothing."""
         if not notices:
@@ -653,6 +749,34 @@ class SQLiteStore:
                 f"{_NOTICE} where customer = ? and id = ?", (customer, id)
             ).fetchone()
         return _notice(*row) if row else None
+
+    # Privacy
+
+    def holdings(self, customers: Collection[str]) -> Sequence[Holding]:
+        """Return what is kept about customers, their documents apart."""
+        is_about = self._mentions(customers)
+        with self._database.looking() as db:
+            return privacy.holdings(db, customers, is_about)
+
+    def erase(self, customers: Collection[str]) -> Mapping[str, int]:
+        """Forget customers: their documents, and all that `holdings` returns."""
+        is_about = self._mentions(customers)
+        with self._database.overwriting() as db:
+            erased = privacy.erase(db, customers, is_about)
+        self._numbers.clear()
+        return erased
+
+    def _mentions(self, customers: Collection[str]) -> Callable[[str], bool]:
+        """Make the test whether a text is about customers, by all that is known of them."""
+        known: list[Customer] = []
+        for id in customers:
+            with contextlib.suppress(DamagedDocument):
+                known += self.load([id]).values()
+        return mentions(
+            {*customers},
+            {each for one in known for each in one.identifiers},
+            {each for one in known for each in addresses_of(one)},
+        )
 
     # Journal, jobs, bookmarks
 

@@ -74,6 +74,8 @@ class InApp:
         ttl: Seconds for which it is shown; None: as long as the inbox keeps it.
         locale: What language it is in, such as `de-CH`; empty: not known.
         direction: `ltr` or `rtl`.
+        placement: The place in the app that has asked for it; empty: it is for the inbox.
+        ask: The id of the event by which it asked.
         warnings: What an author should know.
     """
 
@@ -88,6 +90,8 @@ class InApp:
     ttl: int | None = None
     locale: str = ""
     direction: Literal["ltr", "rtl"] = "ltr"
+    placement: str = ""
+    ask: str = ""
     warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -103,6 +107,8 @@ class InApp:
             "data": dict(self.data),
             "locale": self.locale,
             "direction": self.direction,
+            "placement": self.placement,
+            "ask": self.ask,
         }
 
 
@@ -142,6 +148,8 @@ def inapp_of(message: Message) -> InApp:
         ttl=_seconds(found.ttl),
         locale=content.locale,
         direction=content.direction,
+        placement=message.placement,
+        ask=message.ask,
         warnings=content.warnings,
     )
     size = len(json.dumps(inapp.to_json(), ensure_ascii=False).encode())

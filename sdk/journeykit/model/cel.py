@@ -12,7 +12,8 @@ The grammar, loosest first; CEL's own (https://cel.dev) less what is not listed:
     unary    = "!" unary | ["-"] number | member
     member   = ( name | text ) { "." name | "[" text | whole number "]" }
                [ "." method "(" or ")" ]
-             | function "(" or ")" | "(" or ")" | "[" [ or { "," or } ] "]"
+             | function "(" or ")" [ "." method "(" or ")" ] | "(" or ")"
+             | "[" [ or { "," or } ] "]"
              | "true" | "false" | "null"
 """
 
@@ -26,7 +27,8 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import NamedTuple, TypeAlias, assert_never
 
-from journeykit.errors import InvalidCondition
+from journeykit.errors import DefinitionError, InvalidCondition
+from journeykit.model.durations import Duration
 
 # Bounds for text from anywhere: a condition that needs more should be two steps.
 MAX_TEXT = 4_096
@@ -35,8 +37,10 @@ MAX_NODES = 256
 
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1  # CEL's int
 
-ROOTS = ("event", "entry", "profile", "step")
+ROOTS = ("event", "entry", "profile", "step", "trait", "segment", "consent")
 METHODS = ("startsWith", "endsWith", "contains")
+TIME_METHODS = ("olderThan", "withinLast", "withinNext")
+"""Ours, not CEL's: how an instant lies to now. The argument is a literal duration."""
 FUNCTIONS = ("size", "timestamp")
 OPERATORS = ("==", "!=", "<", "<=", ">", ">=")
 
@@ -163,6 +167,14 @@ def _joined(kind: type[And | Or], operands: tuple[Expr, ...]) -> Expr:
     return kind(tuple(flat))
 
 
+def time_tests(expr: Expr) -> Iterator[Call]:
+    """Yield each test of an instant against now, in their order, repeats included."""
+    if isinstance(expr, Call) and expr.name in TIME_METHODS:
+        yield expr
+    for child in children(expr):
+        yield from time_tests(child)
+
+
 def is_name(key: str | int) -> bool:
     """Whether a key may stand after a dot; any other stands in brackets."""
     return (
@@ -268,7 +280,7 @@ def _print(expr: Expr, tightness: int) -> str:
             )
         case Has(path):
             return f"has({_print(path, _LOOSEST)})"
-        case Call(name, (target, arg)) if name in METHODS:
+        case Call(name, (target, arg)) if name in METHODS or name in TIME_METHODS:
             return f"{_print(target, _UNARY)}.{name}({_print(arg, _LOOSEST)})"
         case Call(name, args):
             return f"{name}({', '.join(_print(arg, _LOOSEST) for arg in args)})"
@@ -584,17 +596,46 @@ class _Parser:
             raise self.error("a text has no fields", dot.start)
         self.at += 1
         name = self.take()
-        if name.text not in METHODS:
+        if name.text not in METHODS and name.text not in TIME_METHODS:
             raise self.not_here(name, f"{name.text}({target})")
         self.at += 1
+        if name.text in TIME_METHODS:
+            return self.time_test(name, target)
         self.node()
         arg = self.deeper(self.disjunction)
         self.expect(")", f"after the one argument of {name.text}")
         return Call(name.text, (target, arg))
 
+    def time_test(self, name: _Token, target: Expr) -> Expr:
+        """An instant's place in time; how long is written out, so that it is known."""
+        self.node()
+        if isinstance(target, Literal):
+            raise self.error(
+                f"{name.text} asks where an instant lies: write "
+                f"event.field.{name.text}(…), or timestamp(…).{name.text}(…)",
+                name.start,
+            )
+        token = self.take()
+        if token.kind != "text":
+            raise self.error(
+                f"{name.text} takes a duration that is written out, such as "
+                f'{target}.{name.text}("P30D")',
+                token.start,
+            )
+        try:
+            duration = Duration.parse(self.string(token))
+        except DefinitionError as err:
+            raise self.error(err.message, token.start) from err
+        if duration == Duration() and name.text != "olderThan":
+            raise self.error(
+                f"{name.text} a time of no length nothing ever lies", token.start
+            )
+        self.expect(")", f"after the one argument of {name.text}")
+        return Call(name.text, (target, Literal(str(duration))))
+
     def function(self, name: str, token: _Token) -> Expr:
         if name != "has" and name not in FUNCTIONS:
-            if name in METHODS:
+            if name in METHODS or name in TIME_METHODS:
                 raise self.error(f"write event.field.{name}(…)", token.start)
             raise self.not_here(token, "")
         start = self.tokens[self.at].start
@@ -611,7 +652,10 @@ class _Parser:
             return Has(arg)
         if name == "timestamp" and isinstance(arg, Literal):
             self.check_instant(arg, start)
-        return Call(name, (arg,))
+        called = Call(name, (arg,))
+        after = [each.text for each in self.tokens[self.at : self.at + 2]]
+        is_tested = after[:1] == ["."] and after[1:] and after[1] in TIME_METHODS
+        return self.method(called) if name == "timestamp" and is_tested else called
 
     def check_instant(self, literal: Literal, start: int) -> None:
         try:
@@ -728,7 +772,7 @@ class _Parser:
                 "the type that you compare it with"
             )
         else:
-            known = (*METHODS, "has", *FUNCTIONS)
+            known = (*METHODS, *TIME_METHODS, "has", *FUNCTIONS)
             close = get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]}? " if close else ""
             fix = f"{name} is not in the subset; {hint}It has: {', '.join(known)}"

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import BaseModel
 
 from journeykit.model import cel, events
+from journeykit.model.computing import trait_issues, traits_schema
 from journeykit.model.conditions import Condition
 from journeykit.model.definition import source_of
 from journeykit.model.durations import Duration
@@ -21,9 +22,13 @@ from journeykit.model.flow import flow_issues
 from journeykit.model.issues import Issue, Level, by_weight, issue, meant
 from journeykit.model.journey import Journey
 from journeykit.model.mapping import Objective, Touchpoint
+from journeykit.model.memberships import Audience, asking_issues, audience_issues
+from journeykit.model.placements import placement_issues
 from journeykit.model.policies import Policies
 from journeykit.model.rules import MARKETING_EXPIRES
 from journeykit.model.schemas import check_condition
+from journeykit.model.segments import Persona, Segment, Stage
+from journeykit.model.starts import start_issues
 from journeykit.model.steps import (
     Call,
     Collect,
@@ -36,14 +41,22 @@ from journeykit.model.steps import (
     Wait,
     WaitFor,
 )
-from journeykit.model.triggers import ApiTrigger, EventTrigger
+from journeykit.model.timetables import surplus_issues, timetable_issues
+from journeykit.model.triggers import (
+    ApiTrigger,
+    EventTrigger,
+    Trigger,
+    completed_by,
+    listened,
+)
 from journeykit.model.uses import exits_when, expr_of_use, uses_of
 from journeykit.model.ways import Ways, causes
 from journeykit.model.week import WEEK, longest_closed, open_minutes
 
 __all__ = ["Issue", "Schemas", "check"]
 
-_RESERVED = events.LEARNED
+_NEARLY = 0.9  # alike: one letter of ten
+_RESERVED = events.LEARNED | events.INNER | {events.PLACEMENT_REQUESTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +82,7 @@ class _World(NamedTuple):
     touchpoints: Collection[Touchpoint] | None
     objectives: Collection[Objective] | None
     schemas: Schemas
+    audience: Audience
 
 
 def check(
@@ -80,6 +94,7 @@ def check(
     touchpoints: Collection[Touchpoint] | None = None,
     objectives: Collection[Objective] | None = None,
     schemas: Schemas | None = None,
+    audience: Audience | None = None,
 ) -> list[Issue]:
     """List what is wrong with journeys and with what they share.
 
@@ -92,6 +107,7 @@ def check(
         touchpoints: The touchpoints that steps may name.
         objectives: The objectives that journeys may name.
         schemas: What conditions and values are checked against.
+        audience: Traits, segments, stages and personas.
     """
     world = _World(
         list(journeys),
@@ -101,8 +117,13 @@ def check(
         touchpoints,
         objectives,
         schemas or Schemas(),
+        audience or Audience(),
     )
     found = [*_doubled(world), *_policies(world), *_endless(world)]
+    found += trait_issues(world.audience.traits or (), world.schemas.events)
+    found += audience_issues(world.audience)
+    found += _audience_fields(world)
+    found += surplus_issues(world.journeys)
     for journey in world.journeys:
         for rule in (
             _names,
@@ -117,19 +138,37 @@ def check(
         ):
             found += rule(journey, world)
         found += flow_issues(journey)
+        found += placement_issues(journey)
+        found += start_issues(
+            journey,
+            _listeners(journey),
+            journeys={other.id for other in world.journeys},
+            segments=world.audience.segment_ids,
+            stages=world.audience.stage_ids,
+        )
+        found += timetable_issues(
+            journey,
+            _listeners(journey),
+            segments=world.audience.segment_ids,
+            actions=world.actions,
+        )
+        found += asking_issues(journey, world.audience)
     return sorted(dict.fromkeys(found), key=by_weight)
 
 
 # Names
 
 
-Named = TypeVar("Named", Journey, Touchpoint, Objective)
+Named = TypeVar("Named", Journey, Touchpoint, Objective, Segment, Stage, Persona)
 
 
 def _doubled(world: _World) -> Iterator[Issue]:
     yield from doubled("journey", world.journeys)
     yield from doubled("touchpoint", world.touchpoints or ())
     yield from doubled("objective", world.objectives or ())
+    yield from doubled("segment", world.audience.segments or ())
+    yield from doubled("stage", world.audience.stages or ())
+    yield from doubled("persona", world.audience.personas)
 
 
 def doubled(what: str, items: Iterable[Named]) -> Iterator[Issue]:
@@ -249,7 +288,12 @@ def _roots(journey: Journey, world: _World) -> Iterator[Issue]:
         for path in cel.references(expr_of_use(use)):
             name = cel.Path("", path.keys)
             rest = str(name) if path.keys else ""
-            if path.root == "event" and use.event is None:
+            if path.root in ("event", "entry") and not use.event_or_entry:
+                message = (
+                    f"{path}: {use.what} is about the customer, and there is no event; "
+                    "ask for profile, trait, segment or consent"
+                )
+            elif path.root == "event" and use.event is None:
                 message = (
                     f"{path}: {use.what} has no event that is being matched; "
                     f"write entry{rest} for the event that started the run"
@@ -327,9 +371,9 @@ def _collected(step: Collect, keys: Sequence[str]) -> Iterator[tuple[Level, str]
 
 def _fields(journey: Journey, world: _World) -> Iterator[Issue]:
     """Fields must be declared, where fields are declared."""
-    declared = world.schemas.events
+    declared, traits = world.schemas.events, _traits(world)
     entries = [
-        declared.get(trigger.name) if isinstance(trigger, EventTrigger) else None
+        declared.get(heard.name) if (heard := completed_by(trigger)) else None
         for trigger in journey.triggers
     ]
     for use in uses_of(journey):
@@ -340,12 +384,29 @@ def _fields(journey: Journey, world: _World) -> Iterator[Issue]:
                 event=declared.get(use.event) if use.event else None,
                 entry=entry,
                 profile=world.schemas.profile,
+                traits=traits,
             )
             for entry in entries
         ]
         for problem in answers[0] if all(answers) else ():
             yield issue("error", problem, use.item, journey=journey.id, step=use.step)
     yield from _heard(journey, world)
+
+
+def _traits(world: _World) -> dict[str, Any] | None:
+    """What conditions can know of traits; None: which there are isn't known here."""
+    traits = world.audience.traits
+    return None if traits is None else traits_schema(traits)
+
+
+def _audience_fields(world: _World) -> Iterator[Issue]:
+    """Fields of the profile must be declared for segments and stages as well."""
+    profile, traits = world.schemas.profile, _traits(world)
+    for item in world.audience.conditional:
+        if item.when is not None:
+            for problem in check_condition(item.when, profile=profile, traits=traits):
+                what = "segment" if isinstance(item, Segment) else "stage"
+                yield issue("error", f"{what} {item.id!r}: {problem}", item)
 
 
 def _heard(journey: Journey, world: _World) -> Iterator[Issue]:
@@ -356,13 +417,17 @@ def _heard(journey: Journey, world: _World) -> Iterator[Issue]:
         for step in other.walk()
         if isinstance(step, Emit)
     }
-    known = world.schemas.events.keys() | emitted | _RESERVED
+    theirs = world.schemas.events.keys() | emitted
+    known = theirs | _RESERVED
     for trigger, step in _listeners(journey):
         if trigger.name in known or trigger.name.startswith(
             (events.MESSAGE, events.CALL)
         ):
             continue
-        close = meant(trigger.name, known)
+        # Names of ours are near many others: only what is one of them but for a letter.
+        close = meant(trigger.name, _RESERVED, alike=_NEARLY)
+        if not close.startswith("did you"):
+            close = meant(trigger.name, theirs)
         if world.schemas.events and close.startswith("did you"):
             yield issue(
                 "warning",
@@ -375,7 +440,7 @@ def _heard(journey: Journey, world: _World) -> Iterator[Issue]:
 
 def _listeners(journey: Journey) -> Iterator[tuple[EventTrigger, str]]:
     for item in [
-        *journey.triggers,
+        *(heard for trigger in journey.triggers for heard in listened(trigger)),
         *(goal.when for goal in journey.goals),
         *map(exits_when, journey.exit_rules),
     ]:
@@ -623,15 +688,18 @@ def _starts(journey: Journey, cause: Emit | Start, *, again: bool) -> bool:
         return False
     if any(isinstance(exits_when(rule), Condition) for rule in journey.exit_rules):
         return False  # nobody enters for whom it holds
-    return any(
-        trigger.where is None
-        and (
-            isinstance(cause, Emit) and trigger.name == cause.name
-            if isinstance(trigger, EventTrigger)
-            else isinstance(cause, Start) and journey.id == cause.journey
-        )
-        for trigger in journey.triggers
-    )
+    return any(_starts_it(trigger, journey, cause) for trigger in journey.triggers)
+
+
+def _starts_it(trigger: Trigger, journey: Journey, cause: Emit | Start) -> bool:
+    """Whether this trigger is met by nothing but the step, every time."""
+    match trigger:
+        case EventTrigger(where=None):
+            return isinstance(cause, Emit) and trigger.name == cause.name
+        case ApiTrigger(where=None):
+            return isinstance(cause, Start) and journey.id == cause.journey
+        case _:  # it has a condition, or one event is not enough for it
+            return False
 
 
 def _mode(journey: Journey) -> str:

@@ -16,7 +16,16 @@ from typing import Any, NamedTuple, cast, get_args, get_type_hints
 from pydantic import ValidationError
 
 from journeykit.errors import DefinitionError, Problem
-from journeykit.model import journey, mapping, policies, steps, triggers
+from journeykit.model import (
+    journey,
+    mapping,
+    policies,
+    schedules,
+    segments,
+    steps,
+    traits,
+    triggers,
+)
 from journeykit.model.definition import is_definition
 from journeykit.model.names import VALUES, slug
 from journeykit.model.reading import Node, Place
@@ -31,7 +40,9 @@ _SURPLUS = "unexpected_keyword_argument"
 # What is wrong inside a mapping; any other complaint about one is that it is none of
 # the scalars that could stand there as well.
 _INSIDE = _TAG | _ABSENT | {_SURPLUS, "value_error"}
-_OWN = frozenset({"duration", "rate", "condition", "time_of_day", "value_error"})
+_OWN = frozenset(
+    {"duration", "rate", "condition", "time_of_day", "cron", "value_error"}
+)
 
 
 class Complaint(NamedTuple):
@@ -165,7 +176,7 @@ class _Issue:
         if other is self or other.path[: len(self.path)] != self.path:
             return False
         if self.kind in _SHAPE:
-            return other.kind not in _SHAPE
+            return other.kind not in _SHAPE or len(other.path) > len(self.path)
         if self.missing:
             meant = get_close_matches(other.field, [self.missing], 1)
             return (
@@ -242,6 +253,8 @@ class _Issue:
         types = re.findall(r"'([^']+)'", self.context.get("expected_tags", ""))
         types = types or [name for c in self.classes for name in _tags(c)]
         what = "trigger" if "event" in types else "step"
+        what = "part of a sequence" if "happens" in types else what
+        what = "trait" if "count" in types else what
         if not isinstance(self.given, Mapping):
             way_out = _spelled(self.classes, self.given)
             return f"{_shown(self.given)} is no {what}{way_out}"
@@ -322,7 +335,16 @@ def _names(cls: type[object]) -> set[str]:
 
 _NAMES = {
     name: value
-    for module in (triggers, steps, journey, policies, mapping)
+    for module in (
+        schedules,
+        triggers,
+        steps,
+        journey,
+        policies,
+        mapping,
+        traits,
+        segments,
+    )
     for name, value in vars(module).items()
 }
 

@@ -19,8 +19,9 @@ from datetime import date, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
-from journeykit.errors import InvalidCondition
+from journeykit.errors import DefinitionError, InvalidCondition
 from journeykit.model import cel
+from journeykit.model.durations import Duration
 
 _WRITE_AND = (
     "a condition has no truth value while the journey is being written. Write & for "
@@ -327,6 +328,16 @@ profile = Reference("profile")
 """What is known of the customer."""
 
 
+trait = Reference("trait")
+"""What is computed of the customer's events, the lifecycle stage, and scores."""
+
+segment = Reference("segment")
+"""Whether the customer is in a segment: `segment["big-spenders"] == True`."""
+
+consent = Reference("consent")
+"""Whether marketing is allowed: `consent.email`, `consent["email:news"]`."""
+
+
 def step(id: str, /) -> Reference:
     """Refer to an earlier Call or Collect of this run: `step("call-voucher").result`."""
     if not isinstance(id, str):
@@ -398,6 +409,41 @@ def timestamp(of: Expression | datetime | str) -> Computed:
             f"timestamp() takes a field or RFC 3339 text, not {_shown(of)}"
         )
     return _computed(cel.Call("timestamp", (_expr(of),)))
+
+
+def older_than(instant: Expression, length: Duration | str) -> Condition:
+    """Hold from so long after the instant on: `older_than(trait.last_order, days(30))`.
+
+    Days and months are those of the customer's calendar. With a length of 0 it holds once
+    the instant has come.
+    """
+    return _time_test("olderThan", instant, length)
+
+
+def within_last(instant: Expression, length: Duration | str) -> Condition:
+    """Hold from the instant on, until so long after it, when it holds no more."""
+    return _time_test("withinLast", instant, length)
+
+
+def within_next(instant: Expression, length: Duration | str) -> Condition:
+    """Hold from so long before the instant on, until it has come.
+
+    `within_next(profile.contract_ends, days(14))`
+    """
+    return _time_test("withinNext", instant, length)
+
+
+def _time_test(name: str, instant: object, length: Duration | str) -> Condition:
+    if not isinstance(instant, Expression):
+        raise InvalidCondition(
+            f"a field is asked where it lies in time, such as "
+            f"older_than(trait.last_order, days(30)), not {_shown(instant)}"
+        )
+    try:
+        duration = Duration.parse(length)
+    except DefinitionError as error:
+        raise InvalidCondition(error.message) from error
+    return _condition(cel.Call(name, (instant.__expr__, cel.Literal(str(duration)))))
 
 
 def text_of(expression: Expression) -> str:

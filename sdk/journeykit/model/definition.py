@@ -20,6 +20,7 @@ from pydantic.dataclasses import dataclass
 
 from journeykit.errors import DefinitionError, InvalidJourney, Source
 from journeykit.model.conditions import Condition, Expression, text_of
+from journeykit.model.cron import Cron
 from journeykit.model.durations import Duration
 from journeykit.model.rates import Rate
 
@@ -127,7 +128,7 @@ def document_of(item: object, *, form: Form = "canonical") -> Any:
         }
     if isinstance(item, Duration):
         return item.short if form == "yaml" else str(item)
-    if isinstance(item, Rate):
+    if isinstance(item, Rate | Cron):
         return str(item)
     if isinstance(item, Condition):
         return item.text

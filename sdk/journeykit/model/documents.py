@@ -22,7 +22,7 @@ from journeykit.model.complaints import CLASSES, complaints_of
 from journeykit.model.definition import document_of, is_definition, placed
 from journeykit.model.journey import Journey
 from journeykit.model.reading import Node, read_json, read_yaml
-from journeykit.model.triggers import EventTrigger
+from journeykit.model.triggers import EventTrigger, Happens
 from journeykit.model.yaml_text import yaml_text
 
 T = TypeVar("T")
@@ -84,7 +84,11 @@ def _defined(node: Node, cls: type[T], file: str) -> T:
 
 def _called(cls: Any) -> str:
     """`Journey`, or `a list of Touchpoint` where several are read at once."""
-    return f"a list of {get_args(cls)[0].__name__}" if get_args(cls) else cls.__name__
+    if not get_args(cls):
+        return str(cls.__name__)
+    # A union of kinds has no name of its own: its first one stands for them.
+    one = get_args(cls)[0]
+    return f"a list of {one.__name__ if isinstance(one, type) else 'definitions'}"
 
 
 def _place(item: object, node: Node, file: str) -> None:
@@ -106,19 +110,26 @@ def _place(item: object, node: Node, file: str) -> None:
 _ATTRIBUTE = re.compile(r"^    (\w+): (.*(?:\n {8}.*)*)", re.MULTILINE)
 
 
-def json_schema(cls: type[object] = Journey) -> dict[str, Any]:
+def json_schema(cls: Any = Journey, *, name: str = "") -> dict[str, Any]:
     """Describe the JSON and YAML of a definition as JSON Schema, draft 2020-12.
 
     Editors complete and check YAML files with it. What a schema can't say, such as
     weights that add up to 100, is said when a file is read.
+
+    Args:
+        cls: The definition, or a union of several kinds of it.
+        name: What a union is called.
     """
     body = _adapter(cast(Any, cls)).json_schema()
     parts: dict[str, Any] = body.pop("$defs", {})
-    for name, part in [(cls.__name__, body), *parts.items()]:
-        _describe(part, CLASSES[name])
+    own = name or cls.__name__
+    for part_name, part in parts.items():
+        _describe(part, CLASSES[part_name])
+    if "properties" in body:  # a union has none of its own
+        _describe(body, CLASSES[own])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"urn:journeykit:schema:{cls.__name__.lower()}",
+        "$id": f"urn:journeykit:schema:{own.lower()}",
         **body,
         **({"$defs": parts} if parts else {}),
     }
@@ -136,7 +147,7 @@ def _describe(part: dict[str, Any], cls: Any) -> None:
         if "array" in [option.get("type") for option in field.get("anyOf", ())]:
             for bound in {"minLength", "maxLength"} & field.keys():
                 field[bound.replace("Length", "Items")] = field.pop(bound)
-    if "type" in part["properties"] and cls is not EventTrigger:
+    if "type" in part["properties"] and cls not in (EventTrigger, Happens):
         part["required"] = ["type", *part.get("required", [])]
 
 

@@ -1,6 +1,6 @@
-"""Events: facts about one customer, and the lines in which they come in.
+"""Events: facts about one customer, the names that mean something, and their bounds.
 
-No pydantic here: an event is decoded for every line of a stream. msgspec checks types
+The spellings in which events come in are in `journeykit.model.formats`. msgspec checks types
 while it decodes; what it can't say (bounds, offsets) is checked once, in `checked`.
 """
 
@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime
-from difflib import get_close_matches
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -80,6 +79,18 @@ MESSAGE = "message."
 ENGAGED = frozenset({MESSAGE_OPENED, MESSAGE_CLICKED, MESSAGE_REPLIED})
 """What a person does with a message, or a machine, and then `automated` says so."""
 
+SCORE_UPDATED = "score.updated"
+"""Properties: `name` of the score, and its `value`: a number, a name, or null for none."""
+
+PLACEMENT_REQUESTED = "placement.requested"
+"""Properties: `placement`, where an app or a page asks what to show; and its own."""
+
+LIST_JOINED = "list.joined"
+"""Properties: `list`, a static list that the customer is on from now on."""
+
+LIST_LEFT = "list.left"
+"""Properties: `list`."""
+
 LEARNED = frozenset(
     {
         PROFILE_UPDATED,
@@ -96,9 +107,39 @@ LEARNED = frozenset(
         MESSAGE_OPENED,
         MESSAGE_CLICKED,
         MESSAGE_REPLIED,
+        SCORE_UPDATED,
+        LIST_JOINED,
+        LIST_LEFT,
     }
 )
 """What says something about a customer, whether or not a journey hears it."""
+
+REVIEW_POSTED = "review.posted"
+"""Properties: `rating`, a number, of `scale` (5 if it isn't there); `product`, `text`,
+`channel` (where it was posted), `review`, by which the place that has it names it."""
+
+TICKET_OPENED = "ticket.opened"
+"""Properties: `ticket`, by which the help desk names it; `subject`, `topic`, `channel`,
+`priority`: `low`, `normal`, `high` or `urgent`."""
+
+TICKET_CLOSED = "ticket.closed"
+"""Properties: `ticket`, and `resolution`: `solved` or another word; `minutes` that it was
+open, `rating` of `scale`, if the customer was asked how it went."""
+
+PAGE_VIEWED = "page.viewed"
+"""Segment's `page`: its properties, with `name` and `category`."""
+
+SCREEN_VIEWED = "screen.viewed"
+"""Segment's `screen`: its properties, with `name` and `category`."""
+
+GROUP_JOINED = "group.joined"
+"""Segment's `group`: `group_id`, and the group's `traits`."""
+
+CUSTOMER_ALIASED = "customer.aliased"
+"""Segment's `alias`: `previous_id`, which is an identifier of the customer's from now on."""
+
+IDENTITY_CONFLICT = "identity.conflict"
+"""Properties: `kind` of the identifier that is somebody else's, and `customer`: whose."""
 
 CALL_COMPLETED = "call.completed"
 """Properties: `call_id`, `enrollment`, and `result`, an object."""
@@ -111,12 +152,43 @@ CALL = "call."
 
 CALL_RESULTS = frozenset({CALL_COMPLETED, CALL_FAILED})
 
+SEGMENT_ENTERED = "segment.entered"
+"""Properties: `segment`. The customer has come into it."""
+
+SEGMENT_LEFT = "segment.left"
+"""Properties: `segment`."""
+
+STAGE_CHANGED = "stage.changed"
+"""Properties: `from`, `to`; empty text: no stage."""
+
+PROFILE_CHANGED = "profile.changed"
+"""Properties: `field`, and `from` and `to` where it had and has a value."""
+
+JOURNEY_FINISHED = "journey.finished"
+"""Properties: `journey`, `outcome` (completed, exited, failed), `reason`, `key`."""
+
+SCHEDULE_DUE = "schedule.due"
+"""What the `entry` of a run that a schedule has started is named. Nobody hears it.
+
+Properties: `local`, what the clocks showed: `2026-11-27T09:00`."""
+
+INNER = frozenset(
+    {SEGMENT_ENTERED, SEGMENT_LEFT, STAGE_CHANGED, PROFILE_CHANGED, JOURNEY_FINISHED}
+)
+"""What the engine itself lets happen. Journeys hear it; nobody sends it, and it is not
+published."""
+
+_HIDDEN = "~"  # begins names of the engine's own things: a trigger's segment
+
 MAX_LINE = 256 * 1024
 """Bytes of one input line: what EventBridge takes in one entry."""
 
 MAX_NAME = 128
 MAX_ID = 256
 MAX_DEPTH = 32
+
+MAX_IDENTIFIERS = 8
+"""Other names of a customer that one event may bring."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -131,6 +203,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         received_at: When it came in at the first door; stamped there once.
         source: Who says so.
         test: Whether it is test traffic.
+        identifiers: By which other names the sender knows the customer: kind to value, such
+            as `{"anonymous": "a-17", "email": "ada@example.com"}`. With them `customer` may
+            be empty until somebody has looked up whom they mean.
+        history: Whether it tells of the past: it feeds traits and moves nobody.
     """
 
     id: str
@@ -141,134 +217,13 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     properties: dict[str, Any] = {}
     source: str = ""
     test: bool = False
+    identifiers: dict[str, str] = {}
+    history: bool = False
 
 
-class NativeLine(msgspec.Struct, forbid_unknown_fields=True):
-    """An event as a line of JSON in our own spelling."""
-
-    id: str
-    name: str
-    customer: str
-    occurred_at: datetime
-    properties: dict[str, Any] = {}
-    received_at: datetime | None = None
-    source: str = ""
-    test: bool = False
-
-
-class SegmentLine(msgspec.Struct, rename="camel"):
-    """A line of the Segment protocol: `track` or `identify`; other fields are ignored."""
-
-    type: str
-    message_id: str
-    user_id: str
-    timestamp: datetime
-    event: str = ""
-    properties: dict[str, Any] = {}
-    traits: dict[str, Any] = {}
-
-
-class _Spelling(msgspec.Struct, rename="camel"):
-    """The fields by which a line shows whose spelling it is; values are passed over."""
-
-    message_id: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    user_id: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    anonymous_id: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    type: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    name: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-
-
-Format = Literal["auto", "native", "segment"]
-
-_native = msgspec.json.Decoder(NativeLine)
-_segment = msgspec.json.Decoder(SegmentLine)
-_spelling = msgspec.json.Decoder(_Spelling)
-
-
-def decode_event(
-    line: bytes,
-    *,
-    place: str = "",
-    format: Format = "auto",
-    received_at: datetime | None = None,
-) -> Event:
-    """Read one line of JSON as an event.
-
-    Args:
-        line: One JSON object: our own spelling, or Segment's `track` and `identify`.
-        place: Where the line stands, for the error: `events.jsonl:17`.
-        format: Which spelling; `auto` takes a line for Segment's that has one of its
-            ids, or a `type` and no `name`.
-        received_at: The door's stamp. Without one the event clock counts: it was
-            received when it occurred.
-
-    Raises:
-        InputError: The line is no event; the message says which field and what to do.
-    """
-    if len(line) > MAX_LINE:
-        raise InputError(
-            f"a line may have {MAX_LINE} bytes, this one has {len(line)}", place=place
-        )
-    try:
-        if format == "segment" or (format == "auto" and _is_segments(line)):
-            return checked(
-                _from_segment(_segment.decode(line), received_at, place), place
-            )
-        native = _native.decode(line)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise InputError(_explained(line, error), place=place) from error
-    event = Event(
-        id=native.id,
-        name=native.name,
-        customer=native.customer,
-        occurred_at=native.occurred_at,
-        received_at=received_at or native.received_at or native.occurred_at,
-        properties=native.properties,
-        source=native.source,
-        test=native.test,
-    )
-    _check_frame(event, place)
-    # A decoder has looked at each value already; only these two it lets through.
-    is_long = _LONG_NUMBER in line.translate(
-        _TO_ZEROS
-    )  # a regex takes 20 times as long
-    if is_long or line.count(b"{") + line.count(b"[") > MAX_DEPTH:
-        _check_json("properties", event.properties, place)
-    return event
-
-
-def _is_segments(line: bytes) -> bool:
-    """Whether a line is in Segment's spelling; our own has none of these words."""
-    if not (b'Id"' in line or b'"type"' in line):
-        return False
-    keys = _spelling.decode(line)
-    ids = (keys.message_id, keys.user_id, keys.anonymous_id)
-    if any(id is not msgspec.UNSET for id in ids):
-        return True
-    return keys.type is not msgspec.UNSET and keys.name is msgspec.UNSET
-
-
-def _from_segment(line: SegmentLine, received_at: datetime | None, place: str) -> Event:
-    if line.type == "track" and not line.event:
-        raise InputError("event: a track line needs the event's name", place=place)
-    if line.type == "track":
-        name, properties = line.event, line.properties
-    elif line.type == "identify":
-        name, properties = PROFILE_UPDATED, line.traits
-    else:
-        raise InputError(
-            f"type: Segment's {line.type!r} is not taken; send 'track' or 'identify'",
-            place=place,
-        )
-    return Event(
-        id=line.message_id,
-        name=name,
-        customer=line.user_id,
-        occurred_at=line.timestamp,
-        received_at=received_at or line.timestamp,
-        properties=properties,
-        source="segment",
-    )
+def is_inner(name: str) -> bool:
+    """Whether only the engine may tell an event of this name."""
+    return name in INNER or name.startswith(_HIDDEN)
 
 
 def checked(event: Event, place: str = "") -> Event:
@@ -277,29 +232,62 @@ def checked(event: Event, place: str = "") -> Event:
     Raises:
         InputError: It does not; the message names the field.
     """
-    _check_frame(event, place)
-    _check_json("properties", event.properties, place)
+    check_frame(event, place)
+    check_json("properties", event.properties, place)
     return event
 
 
-def _check_frame(event: Event, place: str) -> None:
-    """Refuse an event whose own fields keep no bounds."""
+def check_frame(event: Event, place: str) -> None:
+    """Refuse an event whose own fields keep no bounds; its properties aren't looked at.
+
+    So is one that only the engine may tell: of what it tells, it never makes an `Event`.
+
+    Raises:
+        InputError: They don't; the message names the field.
+    """
     name, customer, id, source = event.name, event.customer, event.id, event.source
     text = f"{name}{customer}{id}{source}"
-    if not (
-        0 < len(name) <= MAX_NAME
-        and 0 < len(customer) <= MAX_ID
-        and 0 < len(id) <= MAX_ID
-        and len(source) <= MAX_ID
-        and ((text.isascii() and text.isprintable()) or _is_text(text))
-    ):
+    # All together are seldom longer than an id may be; then one look is enough.
+    is_sound = len(text) <= MAX_ID and text.isascii() and text.isprintable()
+    if not (is_sound and 0 < len(name) <= MAX_NAME and customer and id):
         _check_named("name", name, MAX_NAME, place)
-        _check_named("customer", customer, MAX_ID, place)
+        if customer or not event.identifiers:
+            _check_named("customer", customer, MAX_ID, place)
         _check_named("id", id, MAX_ID, place)
-        raise InputError(f"source: {source!r:.80} is not plain text", place=place)
-    _check_instant("occurred_at", event.occurred_at, place)
-    if event.received_at is not event.occurred_at:
-        _check_instant("received_at", event.received_at, place)
+        if len(source) > MAX_ID:
+            raise InputError(
+                f"source: may have {MAX_ID} characters, has {len(source)}", place=place
+            )
+        if not _is_text(source):
+            raise InputError(f"source: {source!r:.80} is not plain text", place=place)
+    if is_inner(name):
+        raise InputError(
+            f"name: {name!r:.80} is what the engine itself tells; nobody sends it. Send "
+            "what has happened",
+            place=place,
+        )
+    if event.identifiers:
+        _check_identifiers(event.identifiers, place)
+    occurred_at, received_at = event.occurred_at, event.received_at
+    _check_instant("occurred_at", occurred_at, place)
+    if received_at is not occurred_at:
+        _check_instant("received_at", received_at, place)
+
+
+def _check_identifiers(identifiers: dict[str, str], place: str) -> None:
+    if len(identifiers) > MAX_IDENTIFIERS:
+        raise InputError(
+            f"identifiers: may be {MAX_IDENTIFIERS}, these are {len(identifiers)}",
+            place=place,
+        )
+    for kind, value in identifiers.items():
+        if _KIND.fullmatch(kind) is None:
+            raise InputError(
+                f"identifiers: {kind!r:.80} is no kind of identifier; write one like "
+                "'email' or 'anonymous'",
+                place=place,
+            )
+        _check_named(f"identifiers.{kind}", value, MAX_ID, place)
 
 
 class Call(Protocol):
@@ -330,7 +318,7 @@ def checked_call(call: CallT, place: str = "") -> CallT:
     _check_named("customer", call.customer, MAX_ID, place)
     _check_named("id", call.id, MAX_ID, place)
     _check_instant("received_at", call.received_at, place)
-    _check_json("entry", call.entry, place)
+    check_json("entry", call.entry, place)
     return call
 
 
@@ -356,7 +344,12 @@ def _check_instant(field: str, instant: datetime, place: str) -> None:
         )
 
 
-def _check_json(field: str, value: dict[str, Any], place: str) -> None:
+def check_json(field: str, value: dict[str, Any], place: str) -> None:
+    """Refuse what can't stand in JSON, or nests too deep.
+
+    Raises:
+        InputError: It does; the message has the path to it.
+    """
     if value and (wrong := _not_json(value, field, MAX_DEPTH)):
         # The path in it is made of keys that somebody typed.
         raise InputError(printable(wrong), place=place)
@@ -367,8 +360,7 @@ def _is_text(value: str) -> bool:
     return _CONTROL.search(value) is None
 
 
-_LONG_NUMBER = b"0" * 19
-_TO_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
+_KIND = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -401,39 +393,6 @@ def _not_json(value: object, path: str, depth: int) -> str:
                 return wrong
         return ""
     return f"{path}: a {type(value).__name__} is not a JSON value"
-
-
-_AT = re.compile(r" - at `\$\.?(.*)`$", re.DOTALL)
-_MISSING = re.compile(r"Object missing required field `(.+)`")
-_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
-_WRONG = re.compile(r"Expected `(.+)`, got `(.+)`")
-_DATE_TIME = "is no date-time; write one with an offset, such as 2026-06-07T12:00:00Z"
-
-
-def _explained(line: bytes, error: Exception) -> str:
-    """Say what is wrong with a line in words that lead to the way out."""
-    if isinstance(error, RecursionError):
-        return f"nests deeper than {MAX_DEPTH} levels"
-    if not isinstance(error, msgspec.ValidationError):
-        shown = printable(line[:60].decode("utf-8", "replace"))
-        return f"not a line of JSON ({error}): {shown}"
-    text, path = str(error), ""
-    if found := _AT.search(text):
-        text, path = text[: found.start()], f"{printable(found[1])}: "
-    if found := _MISSING.fullmatch(text):
-        known = b'"anonymousId"' in line and found[1] == "userId"
-        why = "; an anonymousId is nobody yet" if known else ""
-        return f"{path}{found[1]} is missing{why}"
-    if found := _UNKNOWN.fullmatch(text):
-        fields = [field.name for field in msgspec.structs.fields(NativeLine)]
-        near = get_close_matches(found[1], fields, n=1)
-        way_out = f"did you mean {near[0]!r}?" if near else "put it into 'properties'"
-        return f"{path}{printable(found[1])!r} is no field of an event; {way_out}"
-    if found := _WRONG.fullmatch(text):
-        return f"{path}is of type {found[2]}, needs {found[1]}"
-    if "RFC3339" in text or "timezone" in text:
-        return f"{path}{_DATE_TIME}"
-    return f"{path}{printable(text)}"
 
 
 def instant(text: str | datetime, *, place: str = "") -> datetime:

@@ -52,9 +52,18 @@ def issue(
     return Issue(level, message, source_of(item), journey, step)
 
 
-def meant(word: str, known: Iterable[str], *, none: str = "") -> str:
-    """Name what was probably meant, or all there is; `none` if there is nothing."""
+def meant(
+    word: str, known: Iterable[str], *, none: str = "", alike: float = 0.6
+) -> str:
+    """Name what was probably meant, or all there is; `none` if there is nothing.
+
+    Args:
+        word: What was written.
+        known: What there is.
+        none: What to say if that is nothing.
+        alike: How much of two words has to agree, from 0 to 1.
+    """
     names = sorted(set(known))
-    if close := get_close_matches(word, names, 1):
+    if close := get_close_matches(word, names, 1, alike):
         return f"did you mean {close[0]!r}?"
     return f"there is {', '.join(map(repr, names))}" if names else none

@@ -145,6 +145,8 @@ class Journey:
         reentry: May a customer enter again: a mode or a ReEntry.
         key: What keeps runs apart, `event.order_id`: one run per value at a time, and
             later events go to the run of their value.
+        unique: What only one customer may enter with, `profile.email`: of several who
+            share it, the first.
         on_missing_key: An event without the key concerns `all` runs or is ignored
             (`ignore`).
         name: What people call it.
@@ -160,6 +162,8 @@ class Journey:
         ends_at: No entries from then on.
         on_end: What happens to running enrollments at `ends_at`: they `finish`, or
             `eject` ends them.
+        keep_while_in_segment: Nobody enters who is not in this segment, and whoever leaves
+            it leaves the journey, at once.
         holdout: The share in percent, or a Holdout.
         pace: How fast its messages go out together, such as `1000/h`; the rest waits.
         objectives: The objectives that it serves.
@@ -189,6 +193,7 @@ class Journey:
     ] = ()
     reentry: Annotated[ReEntry | ReEntryMode, BeforeValidator(_reentry)] = ReEntry()
     key: Expression | None = None
+    unique: Expression | None = None
     on_missing_key: Literal["all", "ignore"] = "all"
     name: Annotated[str, Field(max_length=200)] = ""
     stage: Stage | None = None
@@ -200,6 +205,7 @@ class Journey:
     starts_at: Instant | None = None
     ends_at: Instant | None = None
     on_end: Literal["finish", "eject"] = "finish"
+    keep_while_in_segment: Id | None = None
     holdout: Annotated[Holdout | float | None, BeforeValidator(_holdout)] = None
     pace: Pace | None = None
     objectives: Annotated[Sequence[Id], AfterValidator(tuple)] = ()

@@ -40,7 +40,7 @@ ENGINE_REASONS = frozenset(
     {
         # what ends a run
         *("stopped", "restarted", "goal_reached", "journey_ended", "watched"),
-        "removed",
+        *("removed", "left_segment"),
         *("instant_past", "instant_missing", "step_deleted", "removed_by_journey"),
         *("call_failed", "undetermined", "nothing_collected"),
         # what stops a message
@@ -166,5 +166,5 @@ Values = Annotated[
 ]
 """Names and values; a value is a JSON constant or a reference to be looked up."""
 
-VALUES = ("variables", "values", "properties", "arguments", "entry")
+VALUES = ("variables", "values", "properties", "arguments", "entry", "pattern")
 """The fields that hold them, in which everything is the author's own."""

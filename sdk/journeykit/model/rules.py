@@ -5,7 +5,8 @@ No pydantic here: the engine reads them too.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+import re
+from typing import Literal, TypeGuard, get_args
 
 from journeykit.model.durations import Duration, hours
 
@@ -13,6 +14,17 @@ ID = r"[a-z0-9][a-z0-9._-]*"
 """How a journey, a step, a channel or a topic may be called."""
 
 ID_LENGTH = 64
+
+_is_id = re.compile(ID).fullmatch
+
+
+def is_id(name: object) -> TypeGuard[str]:
+    """Whether something may be called so: a step, a topic, a place that asks."""
+    return isinstance(name, str) and len(name) <= ID_LENGTH and _is_id(name) is not None
+
+
+INAPP = "inapp"
+"""The channel of in-app messages: what waits in an inbox, or answers a placement."""
 
 Purpose = Literal["marketing", "transactional"]
 """Why a message is sent: what the customer must consent to, or what they asked for."""
@@ -45,5 +57,17 @@ STEPS_PER_SPRINT = 100
 COLLECTED_ITEMS = 50
 """Items that one Collect lists: more is a page of its own, not a message."""
 
+SEQUENCE_PARTS = 8
+"""Parts of one trigger that asks for several events."""
+
+SEQUENCE_EVENTS = 50
+"""Events that one such trigger counts in all: it remembers when each of them came."""
+
 MARKETING_EXPIRES: Duration = hours(24)
 """How late a marketing message may go if its Send doesn't say."""
+
+SEGMENTS = 200
+"""How many there may be: a customer who is in all of them has 16 KB of that."""
+
+STAGES = 20
+"""How many stages a lifecycle may have."""

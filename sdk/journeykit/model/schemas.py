@@ -7,7 +7,7 @@ allows anything (`dict[str, Any]`, `extra="allow"`), nothing is said.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, NamedTuple, TypeAlias
@@ -43,11 +43,13 @@ def check_condition(
     event: type[BaseModel] | None = None,
     entry: type[BaseModel] | None = None,
     profile: type[BaseModel] | None = None,
+    traits: Mapping[str, Any] | None = None,
 ) -> list[str]:
     """List what can't be right about a condition, or a value, given the schemas.
 
     A model is named in the messages by its title (`class X(BaseModel, title=…)`), or
-    else by its class; a root without a model is not checked.
+    else by its class; a root without a model is not checked. What `trait` holds is not declared by a
+    model but follows from the traits: `traits` is its JSON Schema.
     """
     declared = {"event": event, "entry": entry, "profile": profile}
     documents = {
@@ -55,6 +57,8 @@ def check_condition(
         for root, model in declared.items()
         if model is not None
     }
+    if traits is not None:
+        documents["trait"] = dict(traits)
     expr = condition.expr if isinstance(condition, Condition) else expr_of(condition)
     truth = isinstance(condition, Condition)
     check = _Check(documents)
@@ -196,7 +200,9 @@ class _Check:
         self, expr: cel.Call, name: str, args: tuple[cel.Expr, ...]
     ) -> Iterator[str]:
         takes = _TAKES[name]
-        for arg in args:
+        if name in cel.TIME_METHODS:
+            yield from self.time_test(expr, args)
+        for arg in args[:1] if name in cel.TIME_METHODS else args:
             given = self.type_of(arg)
             if given.kinds and not given.kinds & takes:
                 hint = (
@@ -206,10 +212,20 @@ class _Check:
                 )
                 yield f"{expr}: {arg} is {given}, which {name} does not take{hint}"
 
+    def time_test(self, expr: cel.Call, args: tuple[cel.Expr, ...]) -> Iterator[str]:
+        # A field of an event may be an instant in seconds; no trait counts those.
+        path = args[0]
+        is_trait = isinstance(path, cel.Path) and path.root == "trait"
+        if is_trait and self.type_of(path).kinds == _NUMBER:
+            yield f"{expr}: {path} is a number, and no instant"
 
+
+_NUMBER = frozenset({"a number"})
+_TIMES = frozenset({"text", "a number", _INSTANT})
 _TAKES = dict.fromkeys(cel.METHODS, frozenset({"text"})) | {
+    **dict.fromkeys(cel.TIME_METHODS, _TIMES),
     "size": frozenset({"text", "a list", "a map"}),
-    "timestamp": frozenset({"text", "a number", _INSTANT}),
+    "timestamp": _TIMES,
 }
 
 

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, assert_never
 
 from journeykit.model import cel
 from journeykit.model.conditions import Condition, Expression, expr_of
 from journeykit.model.definition import is_definition
 from journeykit.model.journey import ExitRule, Goal, Journey
+from journeykit.model.schedules import ScheduleTrigger
 from journeykit.model.steps import Collect, Step, Until, When
-from journeykit.model.triggers import ApiTrigger, EventTrigger
+from journeykit.model.triggers import (
+    ApiTrigger,
+    BecomesTrigger,
+    EventTrigger,
+    InactiveTrigger,
+    PatternTrigger,
+    SequenceTrigger,
+    Trigger,
+    listened,
+)
 
 
 class Use(NamedTuple):
@@ -33,24 +43,21 @@ class Use(NamedTuple):
     event: str | None = None
     has_entry: bool = True
 
+    @property
+    def event_or_entry(self) -> bool:
+        """Whether there is any event: that is matched now, or that started the run."""
+        return self.event is not None or self.has_entry
+
 
 def uses_of(journey: Journey) -> Iterator[Use]:
     """Yield them in document order."""
     for trigger in journey.triggers:
-        if isinstance(trigger, ApiTrigger):
-            if trigger.where is not None:
-                yield Use(trigger.where, "an api trigger", trigger)
-        elif trigger.where is not None:
-            yield Use(
-                trigger.where,
-                "a journey's trigger",
-                trigger,
-                event=trigger.name,
-                has_entry=False,
-            )
+        yield from uses_of_trigger(trigger)
     if journey.key is not None:
         # It is asked of any event that may concern a run, whatever its name.
         yield Use(journey.key, "a key", journey, event="", has_entry=False)
+    if journey.unique is not None:
+        yield Use(journey.unique, "a unique value", journey, event="", has_entry=False)
     for goal in journey.goals:
         yield from _when(goal.when, "a goal", goal)
         yield from _worth(goal)
@@ -58,6 +65,38 @@ def uses_of(journey: Journey) -> Iterator[Use]:
         yield from _when(exits_when(rule), "an exit rule", rule)
     for step in journey.walk():
         yield from uses_of_step(step)
+
+
+def uses_of_trigger(trigger: Trigger) -> Iterator[Use]:
+    """Yield those of one trigger."""
+    match trigger:
+        case ApiTrigger():
+            if trigger.where is not None:
+                yield Use(trigger.where, "an api trigger", trigger)
+        case BecomesTrigger():
+            yield Use(trigger.when, "becomes(…)", trigger, has_entry=False)
+        case PatternTrigger():
+            if trigger.where is not None:
+                names = trigger.names or ()
+                name = next(iter(names)) if len(names) == 1 else ""
+                what = "a journey's trigger"
+                yield Use(trigger.where, what, trigger, event=name, has_entry=False)
+        case ScheduleTrigger():
+            for text in (trigger.where, trigger.on):
+                if isinstance(text, Condition | Expression):
+                    yield Use(text, "a schedule", trigger, has_entry=False)
+        case EventTrigger() | SequenceTrigger() | InactiveTrigger():
+            for heard in listened(trigger):
+                if heard.where is not None:
+                    yield Use(
+                        heard.where,
+                        "a journey's trigger",
+                        heard,
+                        event=heard.name,
+                        has_entry=False,
+                    )
+        case _:
+            assert_never(trigger)
 
 
 def uses_of_step(step: Step) -> Iterator[Use]:

@@ -10,10 +10,12 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 from msgspec.structs import replace
 
-from journeykit.engine.catalog import Catalog, State
+from journeykit.engine.brought import brought
+from journeykit.engine.catalog import NOT_SCHEDULED, Catalog, State
 from journeykit.engine.guards import ChannelRules, PluginGuard
 from journeykit.engine.steps import Call, Send
 from journeykit.engine.suppressions import EMPTY, SuppressionList
+from journeykit.engine.uniqueness import ACTION as CLAIM
 from journeykit.errors import (
     DefinitionError,
     NewerStore,
@@ -22,6 +24,7 @@ from journeykit.errors import (
     UnknownAction,
     UnknownChannel,
 )
+from journeykit.model.shapes import Shapes
 from journeykit.ports import CatalogDocument, Catalogs, Contents
 from journeykit.runtime.release import release
 from journeykit.runtime.suppressing import listed
@@ -167,6 +170,11 @@ class LiveCatalog:
         for plan in catalog.live.values():
             if catalog.state_of(plan.id) in ("closed", "stopped"):
                 continue  # nobody enters it any more
+            if plan.unique is not None and CLAIM not in self._actions:
+                raise UnknownAction(
+                    f"nobody provides action {CLAIM!r}, by which journey {plan.id!r} "
+                    f"(version {plan.version}) finds out who is unique; install who does"
+                )
             for step in plan.steps.values():
                 if isinstance(step, Send):
                     for name in step.channels:
@@ -222,6 +230,8 @@ def compiled(
         guards=guards,
         facts=document.facts,
         suppressions=suppressions,
+        audience=document.audience,
+        shapes=Shapes(document.schemas),
     )
 
 
@@ -236,6 +246,8 @@ class Draft(NamedTuple):
         content: The id of the templates; empty: there are none. None: whoever publishes
             knows of no templates, so what is live stays.
         facts: What channels say about the templates, by channel.
+        audience: The plan document of traits, segments and stages.
+        schemas: What events must hold to be taken: JSON Schema by name.
     """
 
     journeys: Mapping[str, Mapping[str, Any]]
@@ -244,6 +256,8 @@ class Draft(NamedTuple):
     states: Mapping[str, str] = {}
     content: str | None = None
     facts: Mapping[str, Mapping[str, Any]] = {}
+    audience: Mapping[str, Any] = {}
+    schemas: Mapping[str, Any] = {}
 
 
 class Published(NamedTuple):
@@ -257,6 +271,9 @@ class Published(NamedTuple):
         policies: Whether the policies have changed.
         states: Journeys whose state is another one now.
         templates: Whether the templates have changed, or what channels say about them.
+        audience: The traits, segments and stages that are new, different or gone:
+            `segment vip`.
+        schemas: The events whose schemas are new, different or gone.
     """
 
     document: CatalogDocument
@@ -266,6 +283,13 @@ class Published(NamedTuple):
     policies: bool
     states: Mapping[str, str]
     templates: bool = False
+    audience: Sequence[str] = ()
+    schemas: Sequence[str] = ()
+
+    @property
+    def judges_anew(self) -> bool:
+        """Whether everybody is to be judged anew: see `engine.audience`."""
+        return self.document.audience.get("at") == self.document.at
 
     @property
     def is_new(self) -> bool:
@@ -277,6 +301,8 @@ class Published(NamedTuple):
             or self.policies
             or self.states
             or self.templates
+            or self.audience
+            or self.schemas
         )
 
 
@@ -322,7 +348,7 @@ def next_catalog(
             continue
         number = max(plan["version"], live[id] + 1) if id in live else plan["version"]
         (changed if id in live else added)[id] = number
-        plans.append({**plan, "version": number})
+        plans.append(_begun({**plan, "version": number}, at))
     gone = live.keys() - draft.journeys.keys()
     theirs = _by_workspace(known)
     states = {
@@ -341,11 +367,23 @@ def next_catalog(
     for id in gone:
         if states.get(id) != "stopped":
             states[id], reasons[id] = "closed", "no longer in the workspace"
+    woken = [
+        id
+        for id in known.states
+        if not _is_scheduled(known.states, id) and _is_scheduled(states, id)
+    ]
+    audience, differing = next_audience(
+        known,
+        draft.audience,
+        revision=known.revision + 1,
+        at=at,
+        plans=_bringing(plans, states),
+    )
     document = CatalogDocument(
         revision=known.revision + 1,
         at=at,
         release=release(),
-        journeys=plans,
+        journeys=_begun_anew(plans, woken, at),
         policies=dict(draft.policies),
         states=states,
         reasons=reasons,
@@ -360,6 +398,8 @@ def next_catalog(
             if draft.content is None
             else {name: dict(said) for name, said in draft.facts.items() if said}
         ),
+        audience=audience,
+        schemas=dict(draft.schemas),
     )
     return Published(
         document,
@@ -373,7 +413,131 @@ def next_catalog(
             if states.get(id) != known.states.get(id) and id not in gone
         },
         templates=(document.content, document.facts) != (known.content, known.facts),
+        audience=differing,
+        schemas=[
+            name
+            for name in sorted(known.schemas.keys() | draft.schemas.keys())
+            if known.schemas.get(name) != draft.schemas.get(name)
+        ],
     )
+
+
+_PARTS = (("trait", "name"), ("segment", "id"), ("stage", "id"))
+
+
+def next_audience(
+    known: CatalogDocument,
+    drafted: Mapping[str, Any],
+    *,
+    revision: int,
+    at: int,
+    plans: Sequence[Mapping[str, Any]],
+) -> tuple[dict[str, Any], list[str]]:
+    """Say what becomes of the audience, and what of it is new, different or gone.
+
+    Args:
+        known: The current catalog.
+        drafted: The plan document of traits, segments and stages that are to be live.
+        revision: In which revision of the catalog.
+        at: When, milliseconds.
+        plans: The journeys that anybody may enter then.
+
+    Returns:
+        The document with `since`, by trait and by `segment:` and `stage:` and their
+        names, when each definition was first published; `defined`, the revision and
+        instant of all that customers are judged by, hidden or not; and `at`, when
+        anything of these was published.
+    """
+    before = known.audience
+    since: dict[str, int] = {}
+    differing: list[str] = []
+    for part, key in _PARTS:
+        earlier = {item[key]: item for item in before.get(f"{part}s") or ()}
+        now = {item[key]: item for item in drafted.get(f"{part}s") or ()}
+        for name, item in now.items():
+            called = name if part == "trait" else f"{part}:{name}"
+            if earlier.get(name) == item:
+                since[called] = before.get("since", {}).get(called, 0)
+            else:
+                since[called] = at
+                differing.append(f"{part} {name}")
+        differing += [f"{part} {name}" for name in earlier if name not in now]
+        if list(earlier) != list(now) and set(earlier) == set(now) and part == "stage":
+            differing.append("the order of the stages")
+    hidden = _hidden(plans)
+    if not (since or hidden or differing):
+        return {}, []
+    known_plans = _bringing(known.journeys, known.states)
+    same = not differing and hidden == _hidden(known_plans)
+    earlier_parts = _parts_of(before, known_plans)
+    defined = {
+        called: before.get("defined", {}).get(called, [0, 0])
+        if earlier_parts.get(called) == part
+        else [revision, at]
+        for called, part in _parts_of(drafted, plans).items()
+    }
+    document = {
+        **{f"{part}s": list(drafted.get(f"{part}s") or ()) for part, _ in _PARTS},
+        "since": since,
+        "defined": defined,
+        "at": before.get("at", 0) if same else at,
+    }
+    return document, differing
+
+
+def _parts_of(
+    audience: Mapping[str, Any], plans: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """All that customers are judged by, as the engine calls it; the stages are one."""
+    hidden = [brought(plan) for plan in plans]
+    traits = [*(audience.get("traits") or ()), *(t for b in hidden for t in b.traits)]
+    segments = [
+        *(audience.get("segments") or ()),
+        *(s for b in hidden for s in b.segments),
+    ]
+    found: dict[str, Any] = {f"trait:{item['name']}": item for item in traits}
+    found |= {f"segment:{item['id']}": item for item in segments}
+    if stages := list(audience.get("stages") or ()):
+        found["stages"] = stages
+    return found
+
+
+def _bringing(
+    plans: Sequence[Mapping[str, Any]], states: Mapping[str, str]
+) -> list[Mapping[str, Any]]:
+    """The newest versions of the journeys whose triggers are asked."""
+    newest: dict[str, Mapping[str, Any]] = {}
+    for plan in plans:
+        other = newest.get(plan["id"])
+        if other is None or other["version"] < plan["version"]:
+            newest[plan["id"]] = plan
+    return [
+        plan for id, plan in newest.items() if states.get(id) not in ("draft", "closed")
+    ]
+
+
+def _hidden(plans: Sequence[Mapping[str, Any]]) -> list[tuple[Any, Any]]:
+    """The traits and segments that triggers bring along, in an order of their own."""
+    found = [tuple(brought(plan)) for plan in plans]
+    return sorted(((t, s) for t, s in found if t or s), key=repr)
+
+
+def _is_scheduled(states: Mapping[str, str], journey: str) -> bool:
+    """Whether the schedules of a journey go on in its state."""
+    return states.get(journey, "live") not in NOT_SCHEDULED
+
+
+def _begun(plan: Mapping[str, Any], at: int) -> dict[str, Any]:
+    """A plan that says since when its schedules count, if it has any."""
+    has_one = any(trigger.get("type") == "schedule" for trigger in plan["trigger"])
+    return {**plan, "published_at": at} if has_one else dict(plan)
+
+
+def _begun_anew(
+    plans: Sequence[dict[str, Any]], journeys: Collection[str], at: int
+) -> list[dict[str, Any]]:
+    """Plans of which some journeys' schedules count from now on: they were out of use."""
+    return [_begun(plan, at) if plan["id"] in journeys else plan for plan in plans]
 
 
 _WORKSPACE = "journeykit.toml"
@@ -422,8 +586,19 @@ def with_state(
     reasons = {id: old for id, old in current.reasons.items() if id != journey}
     if state != "live":
         states[journey], reasons[journey] = state, reason
+    begins = not _is_scheduled(current.states, journey) and _is_scheduled(
+        states, journey
+    )
+    audience, _ = next_audience(
+        current,
+        current.audience,
+        revision=current.revision + 1,
+        at=at,
+        plans=_bringing(current.journeys, states),
+    )
     return replace(
         current,
+        journeys=_begun_anew(current.journeys, [journey] if begins else [], at),
         revision=current.revision + 1,
         at=at,
         release=release(),
@@ -431,6 +606,7 @@ def with_state(
         reasons=reasons,
         note=f"{journey}: {state}" + (f", {reason}" if reason else ""),
         by_workspace=sorted(_by_workspace(current) - {journey}),
+        audience=audience,
     )
 
 

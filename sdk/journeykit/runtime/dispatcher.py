@@ -45,13 +45,14 @@ from journeykit.channels import (
 from journeykit.engine.calendar import to_datetime
 from journeykit.engine.catalog import Catalog
 from journeykit.engine.commands import (
+    AbsorbCustomer,
     CallAction,
     Command,
     PublishEvent,
     SendMessage,
 )
 from journeykit.engine.ids import address_key, provider_key
-from journeykit.engine.stimuli import Returned, ReturnReason, Stimulus
+from journeykit.engine.stimuli import Absorb, Returned, ReturnReason, Stimulus
 from journeykit.errors import (
     ContentError,
     DefinitionError,
@@ -342,6 +343,11 @@ class _Round:
                     calls.setdefault(lane, []).append((task, call))
                 case PublishEvent() as event:
                     events.append((task, event))
+                case AbsorbCustomer() as absorb:  # nobody outside is asked
+                    self._reports.append(Absorb.of(absorb))
+                    self._settled.append(
+                        Settled(task.id, "sent", self._now, task.attempts + 1)
+                    )
         for lane, sends in messages.items():
             self._send(lane, sends)
         for lane, waiting in calls.items():
@@ -427,7 +433,7 @@ class _Round:
             asked: list[tuple[Task, SendMessage]] = []
             receipts: dict[str, Receipt] = {}
             for task, message in batch:
-                if message.journey in handed.halted:
+                if message.journey in handed.halted and not message.placement:
                     self._return(task, message, self._now, "paused")
                     continue
                 answer = handed.answers[message.delivery_id]
@@ -459,6 +465,8 @@ class _Round:
             if holds or task.attempts + message.attempts >= ATTEMPTS:
                 self._end(task, "uncertain", "lapsed", attempts=task.attempts)
                 return False
+        if message.placement and channel is not None:
+            return True  # it was shown when it was asked for: this is for the record
         if self._catalog.state_of(message.journey) in _HALTED:
             self._return(task, message, self._now, "paused")
             return False
@@ -695,8 +703,9 @@ class _Round:
                 intervals[f"journey:{journey}"] = plan.pace.interval_us
         if not intervals:
             return list(ready)
-        going = [(task, message) for task, message in ready if task.reserved]
-        asking = [(task, message) for task, message in ready if not task.reserved]
+        # Whoever has asked was answered at once, and has used no slot.
+        going = [pair for pair in ready if pair[0].reserved or pair[1].placement]
+        asking = [pair for pair in ready if not (pair[0].reserved or pair[1].placement)]
         slots: dict[int, int | None] = {task.id: self._now for task, _ in asking}
         for lane, interval in intervals.items():
             kind, _, name = lane.partition(":")
@@ -841,11 +850,17 @@ class _Round:
             if is_closed() or time.monotonic() > self._until:
                 return None  # or the lease would not last until it answers
             try:
-                halted = self._halted((one.journey for _, one in batch), halted_by)
+                halted = self._halted(
+                    (one.journey for _, one in batch if not _is_shown(one)), halted_by
+                )
             except Exception as error:  # noqa: BLE001 - the next round tells of it
                 _log.warning("the catalog can't be read: %s", type(error).__name__)
                 return None
-            going = [pair for pair in batch if pair[1].journey not in halted]
+            going = [
+                (task, one)
+                for task, one in batch
+                if one.journey not in halted or _is_shown(one)
+            ]
             if not going:
                 return _Handed({}, halted)
             order = prepare(going)
@@ -970,7 +985,7 @@ class _Round:
         )
         self._tell(task, outcome, reason, attempts)
         counts = outcome == "failed" and reason not in UNCOUNTED
-        if counts and not isinstance(command, PublishEvent):
+        if counts and isinstance(command, SendMessage | CallAction):
             self._failed.add(command.journey)
         if not isinstance(command, SendMessage):
             return
@@ -983,7 +998,9 @@ class _Round:
             "uncertain": MESSAGE_UNCERTAIN,
         }[outcome]
         # A failure is always told: the caps get the message back.
-        if outcome == "failed" or name in self._catalog.hears:
+        catalog = self._catalog
+        is_heard = name in catalog.hears or name in catalog.traits.hears
+        if outcome == "failed" or is_heard:
             properties: dict[str, object] = {
                 "delivery_id": command.delivery_id,
                 "channel": command.channel,
@@ -1065,6 +1082,8 @@ class _Round:
                 named = ("call", c.call_id, c.action, c.action, c.journey, c.step)
             case PublishEvent() as c:
                 named = ("event", c.id, c.name, "", "", "")
+            case AbsorbCustomer():
+                return
         kind, id, channel, provider, journey, step = named
         self._told.append(
             Delivered(
@@ -1128,6 +1147,11 @@ class _Round:
             _log.error("journey %r is paused by its %s", journey, reason)
 
 
+def _is_shown(command: SendMessage | CallAction) -> bool:
+    """Whether an app or a page has it already, as it was asked for."""
+    return isinstance(command, SendMessage) and bool(command.placement)
+
+
 def message_of(command: SendMessage) -> Message:
     """The command as a channel gets it."""
     return Message(
@@ -1145,6 +1169,8 @@ def message_of(command: SendMessage) -> Message:
         test=command.test,
         locale=command.locale,
         zone=command.zone,
+        placement=command.placement,
+        ask=command.ask,
     )
 
 

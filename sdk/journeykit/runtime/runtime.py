@@ -18,31 +18,35 @@ import logging
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, Self
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from journeykit.channels import Report
 from journeykit.engine.calendar import to_datetime, to_ms
 from journeykit.engine.catalog import Catalog
-from journeykit.engine.commands import Command
+from journeykit.engine.commands import AbsorbCustomer, Command
 from journeykit.engine.customer import Customer, created
-from journeykit.engine.ids import log_id
+from journeykit.engine.ids import identity_key, log_id
+from journeykit.engine.limits import SEEN_MS
 from journeykit.engine.react import Reaction, react
 from journeykit.engine.records import lines_of
 from journeykit.engine.redaction import redacted
 from journeykit.engine.stimuli import (
-    Enroll,
-    Remove,
+    Absorb,
+    Merge,
+    Returned,
     Stimulus,
     WakeUp,
     encoded,
     kind_of,
+    readdressed,
 )
 from journeykit.engine.trace import TraceEntry
+from journeykit.engine.unheard import Unheard
 from journeykit.engine.words import words_of
 from journeykit.errors import (
     DamagedDocument,
@@ -53,20 +57,25 @@ from journeykit.errors import (
     StoreError,
 )
 from journeykit.happened import Reacted
-from journeykit.model.events import MAX_LINE, Event, checked
+from journeykit.model.events import MAX_LINE, PLACEMENT_REQUESTED, Event, checked
+from journeykit.model.identity import DEFAULT as ANYBODY, IdentityRules
 from journeykit.observers import Observers
 from journeykit.ports import (
     NOTHING,
     Along,
     Change,
+    Conflicts,
     CustomerStore,
     DeadLetter,
     Deliveries,
+    Handovers,
+    Identities,
     Inbox,
     References,
 )
 from journeykit.runtime.catalogs import CatalogSource
 from journeykit.runtime.failures import places
+from journeykit.runtime.identities import NOBODY as NAMES_NOBODY, Resolver, way_of
 from journeykit.runtime.reports import NOBODY, event_of, meant, says_no
 
 _log = logging.getLogger("journeykit.runtime")
@@ -109,6 +118,22 @@ def back_off(
         sleep(draw() * min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**doubled))
 
 
+class Asked(msgspec.Struct, frozen=True):
+    """What was decided for a place that has asked what to show.
+
+    Attributes:
+        id: The id of the event by which it asked.
+        customer: Whom it asked about.
+        commands: What is to be done, the content for the place among it.
+        trace: The decisions.
+    """
+
+    id: str
+    customer: str
+    commands: tuple[Command, ...]
+    trace: tuple[TraceEntry, ...]
+
+
 class Ingested(msgspec.Struct, frozen=True):
     """What became of a batch.
 
@@ -117,15 +142,31 @@ class Ingested(msgspec.Struct, frozen=True):
         changed: How many customers were changed.
         commands: How many commands came of it.
         dead: How many stimuli could not be handled.
+        asked: What places get that have asked what to show.
     """
 
     reactions: int = 0
     changed: int = 0
     commands: int = 0
     dead: int = 0
+    asked: tuple[Asked, ...] = ()
+
+    def plus(self, other: Self) -> Self:
+        """Both together."""
+        return type(self)(
+            *[a + b for a, b in zip(*map(astuple, (self, other)), strict=True)]
+        )
 
 
-class Kept(CustomerStore, Deliveries, References, Protocol):
+class Kept(
+    CustomerStore,
+    Deliveries,
+    References,
+    Identities,
+    Conflicts,
+    Handovers,
+    Protocol,
+):
     """What the runtime needs of a store."""
 
 
@@ -142,6 +183,7 @@ class Runtime:
         loggable: Iterable[str] = (),
         salt: Callable[[], str] = lambda: secrets.token_hex(8),
         back_off: Callable[[int], None] = back_off,
+        identity: IdentityRules = ANYBODY,
     ) -> None:
         """Join the parts.
 
@@ -154,13 +196,16 @@ class Runtime:
             loggable: Fields whose values the decision log may hold: `event.total`.
             salt: Draws what a new customer's name in the logs is made with.
             back_off: Waits after so many lost races in a row, before the next attempt.
+            identity: Which identifiers say whom an event is about.
         """
         self._store = store
+        self._resolver = Resolver(identity, store, self._readable)
         self._catalog = catalog
         self._inbox = inbox
         self._observers = observers if observers and observers.want_reactions else None
         self._loggable = frozenset(loggable)
         self._explain = bool(self._loggable)
+        self._unheard: tuple[Catalog, Unheard] | None = None
         self._salt = salt
         self._back_off = back_off
         self._poisoned: dict[tuple[int, str], tuple[int, int]] = {}
@@ -189,15 +234,170 @@ class Runtime:
             StoreError: Nothing was stored; the same batch may be tried again.
             DefinitionError: There is no catalog that could be run.
         """
-        groups: dict[str, list[Stimulus]] = {}
+        concerns = self._resolver.concerns
         for stimulus in stimuli:
+            if isinstance(stimulus, Merge) or (
+                isinstance(stimulus, Event) and concerns(stimulus)
+            ):
+                return self._looked_up(stimuli, now=now, along=along, door=door)
+        return self._ingest(stimuli, now=now, along=along, door=door)
+
+    def refuse(self, event: Event) -> None:
+        """Refuse an event that would be a dead letter, whatever is known of the customer.
+
+        For whoever waits for the answer: what they ask in vain, nobody need try again.
+
+        Raises:
+            InputError: It is about nobody, or not what the schemas say.
+            DefinitionError: There is no catalog that could be run.
+        """
+        if self._resolver.is_about_nobody(event):
+            raise InputError(NAMES_NOBODY)
+        if wrong := self._catalog().shapes.wrong(event.name, event.properties):
+            raise InputError(f"properties: not what the schema says: {wrong}")
+
+    def _ingest(
+        self,
+        stimuli: Sequence[Stimulus],
+        *,
+        now: int | None,
+        along: Along,
+        door: str,
+    ) -> Ingested:
+        """The same where each says whom it is about."""
+        groups: dict[str, list[Stimulus]] = {}
+        ignored = self._ignored(stimuli, now)
+        skipped = self._skipped(stimuli, ignored, now) if ignored else ignored
+        for stimulus in stimuli:
+            if skipped and id(stimulus) in skipped:
+                continue
             customer = stimulus.customer
             group = groups.get(customer)
             if group is None:
                 groups[customer] = [stimulus]
             else:
                 group.append(stimulus)
-        return self._batch(groups, now=now, along=along, door=door)
+        done = self._batch(
+            groups, now=now, along=along, door=door, order=stimuli, ignored=ignored
+        )
+        return replace(done, reactions=done.reactions + len(ignored))
+
+    def _ignored(self, stimuli: Sequence[Stimulus], now: int | None) -> set[int]:
+        """Events, by `id()`, that mean nothing to anybody; see `engine.unheard`.
+
+        That is said of an event alone, whatever else is in the batch: else what is told of
+        it would depend on how the stream is cut.
+        """
+        # Who wants to be told why nothing happened wants to hear of each; and who could
+        # not be read may be mended.
+        if self._explain or self._poisoned:
+            return set()
+        catalog = self._catalog()
+        if self._unheard is None or self._unheard[0] is not catalog:
+            self._unheard = catalog, Unheard(catalog)
+        holds = self._unheard[1].holds
+        return {
+            id(one) for one in stimuli if type(one) is Event and holds(one, now=now)
+        }
+
+    def _skipped(
+        self, stimuli: Sequence[Stimulus], ignored: set[int], now: int | None
+    ) -> set[int]:
+        """Those of them for which no document need be read.
+
+        By the event clock, who is due before such an event, or may be for what else is in
+        the batch, is looked at all the same: time passes for them.
+        """
+        if now is not None:
+            return ignored
+        found = [one for one in stimuli if id(one) in ignored and type(one) is Event]
+        last = max(event.received_at for event in found)
+        due = self._store.due(to_ms(last), BATCH)
+        if len(due) == BATCH:
+            return set()
+        looked_at = {key[1] for key in due}
+        looked_at |= {one.customer for one in stimuli if id(one) not in ignored}
+        return {id(event) for event in found if event.customer not in looked_at}
+
+    def _looked_up(
+        self,
+        stimuli: Sequence[Stimulus],
+        *,
+        now: int | None,
+        along: Along,
+        door: str,
+    ) -> Ingested:
+        """Look up whom events are about, and merge who turns out to be one person.
+
+        What came before a merge is stored before it, so that it doesn't depend on how a
+        stream is cut into batches. History is stored at once with how far it was read, or
+        it might be learned twice; nobody moves by it, so the order means nothing.
+        """
+        at_once = any(type(one) is Event and one.history for one in stimuli)
+        before: list[Stimulus] = []
+        dead: list[DeadLetter] = []
+        done = Ingested()
+
+        def merge(merges: Sequence[Merge]) -> None:
+            nonlocal before, done
+            if before and not at_once:
+                one = self._ingest(before, now=now, along=NOTHING, door=door)
+                done, before = done.plus(one), []
+            for each in merges:
+                one = self._ingest([each], now=now, along=NOTHING, door=door)
+                done = done.plus(one)
+
+        resolver = self._resolver
+        owners = resolver.owners(
+            [one for one in stimuli if type(one) is Event and resolver.concerns(one)]
+        )
+        for stimulus in stimuli:
+            if isinstance(stimulus, Merge):
+                merge([stimulus])
+                continue
+            if type(stimulus) is not Event or not resolver.concerns(stimulus):
+                before.append(stimulus)
+                continue
+            if self._is_refused(stimulus, now) and (
+                whom := resolver.holder_of(stimulus, owners)
+            ):
+                before.append(replace(stimulus, customer=whom, identifiers={}))
+                continue
+            try:
+                if why := self._is_refused(stimulus, now):
+                    raise InputError(why)
+                found = resolver.resolve(stimulus, owners)
+                for _ in range(_RACES):
+                    if not found.merges:
+                        break
+                    merge(found.merges)
+                    found = resolver.resolve(stimulus, owners)
+                else:
+                    raise StoreBusy("who is one person changes all the time; try again")
+                if found.awaited:
+                    merge(())
+                    done = done.plus(self._taken_in(found.awaited, now))
+            except InputError as error:
+                kind, body = encoded(stimulus)
+                at = to_ms(stimulus.received_at) if now is None else now
+                dead.append(DeadLetter(at, door, error.message, "", kind, body))
+                continue
+            before += [*found.conflicts, found.event]
+        if dead:
+            along = replace(along, dead=(*along.dead, *dead))
+            done = done.plus(Ingested(dead=len(dead)))
+        return done.plus(self._ingest(before, now=now, along=along, door=door))
+
+    def _is_refused(self, event: Event, now: int | None) -> str:
+        """Why an event would be a dead letter whoever the customer is; empty: it isn't.
+
+        An identifier of such an event is given to nobody.
+        """
+        if wrong := self._catalog().shapes.wrong(event.name, event.properties):
+            return f"not what the schema says: {wrong}"
+        if now is None or event.history or now - to_ms(event.received_at) < SEEN_MS:
+            return ""
+        return words_of(TraceEntry("refused", 0, reason="replay_too_old"))
 
     def wake(self, ids: Sequence[str], *, now: int) -> Ingested:
         """Wake customers: what is due by now happens. Who has nothing due stays asleep."""
@@ -338,6 +538,8 @@ class Runtime:
         along: Along,
         door: str,
         at_own_instants: bool = False,
+        order: Sequence[Stimulus] = (),
+        ignored: Collection[int] = (),
     ) -> Ingested:
         """Load, react, commit; again with whoever was changed by somebody else."""
         pending = groups
@@ -345,20 +547,116 @@ class Runtime:
         for lost in range(_RACES):
             if lost:
                 self._back_off(lost)
-            clock = _Clock(now, at_own_instants)
-            turns = self._decide(pending, clock, door)
+            clock = _Clock(now, at_own_instants, ignored)
+            turns, pending = self._decide(pending, clock, door, order)
             changes = [turn.change for turn in turns if turn.change is not None]
             refused = self._store.commit(changes, along=_with(along, [*done, *turns]))
-            if not refused:
-                return self._committed([*done, *turns])
             done += [turn for turn in turns if turn.id not in refused]
-            pending = {id: groups[id] for id in refused}
+            if not refused:
+                self._let_go(done)
+                return self._committed(done).plus(self._absorbed(done, now))
+            pending = {id: pending[id] for id in refused}
         raise StoreBusy("others change the same customers all the time; try again")
 
+    def _absorbed(self, turns: Sequence[_Turn], now: int | None) -> Ingested:
+        """Hand over at once what survivors take in; the inbox has it in any case."""
+        groups: dict[str, list[Stimulus]] = {}
+        for turn in turns:
+            for command in turn.absorbs:
+                groups.setdefault(command.customer, []).append(Absorb.of(command))
+        if not groups:
+            return Ingested()
+        try:
+            return self._batch(groups, now=now, along=NOTHING, door="merge")
+        except StoreError as error:
+            _log.warning("who was merged is taken in later: %s", error)
+            return Ingested()
+
+    def _taken_in(self, tombstones: Sequence[str], now: int | None) -> Ingested:
+        """Hand over what merged customers have left, before their survivors go on."""
+        groups: dict[str, list[Stimulus]] = {}
+        for absorb in self._store.handovers(tombstones):
+            groups.setdefault(absorb.customer, []).append(absorb)
+        if not groups:
+            return Ingested()
+        return self._batch(groups, now=now, along=NOTHING, door="merge")
+
+    def _let_go(self, turns: Sequence[_Turn]) -> None:
+        """Give up what is nobody's any more, now that all is stored.
+
+        That is what a tombstone has left, once its time is over; and identifiers for which
+        a survivor has no room, since nobody could take them away again with the customer.
+        """
+        if spent := [turn.id for turn in turns if turn.is_spent]:
+            self._store.forget_handovers(spent)
+        for turn in turns:
+            for holder, identifiers in turn.homeless:
+                keys = [identity_key(*each.split(":", 1)) for each in identifiers]
+                try:
+                    for one in (holder, turn.id):
+                        self._store.disown(keys, one)
+                except StoreError as error:
+                    _log.warning("identifiers lead to whom they don't name: %s", error)
+
+    def _with_survivors(
+        self,
+        groups: Mapping[str, list[Stimulus]],
+        known: Mapping[str, Customer],
+        unreadable: Mapping[str, str],
+        order: Sequence[Stimulus],
+    ) -> tuple[Mapping[str, list[Stimulus]], Mapping[str, Customer], Mapping[str, str]]:
+        """Turn from tombstones to those who are alive, in the order of receipt.
+
+        What tombstones have left comes first, if it has not arrived yet: nothing is
+        decided without it. A timer finds nothing there, and stays.
+        """
+        moved: dict[str, list[Stimulus]] = {name: [] for name in groups}
+        joined: set[str] = set()
+        awaited: dict[str, None] = {}
+        places = {id(one): place for place, one in enumerate(order)}
+        for name, stimuli in groups.items():
+            found = known.get(name)
+            if found is None or not found.merged_into:
+                moved[name] += stimuli
+                continue
+            heir, missing = way_of(name, self._readable, known)
+            if not all(isinstance(stimulus, Absorb | Merge) for stimulus in stimuli):
+                awaited |= dict.fromkeys(missing)
+            for stimulus in stimuli:
+                if heir == name or isinstance(stimulus, WakeUp | Merge):
+                    moved[name].append(stimulus)
+                else:
+                    own = readdressed(stimulus, heir)
+                    places[id(own)] = places.get(id(stimulus), 0)
+                    moved.setdefault(heir, []).append(own)
+                    joined.add(heir)
+        for name in joined:  # of two of one instant, the one that stands first
+            moved[name].sort(key=lambda one: (_received(one), places.get(id(one), 0)))
+        first: dict[str, list[Stimulus]] = {}
+        for absorb in self._store.handovers(list(awaited)) if awaited else ():
+            heir, _ = way_of(absorb.merged, self._readable, known)
+            first.setdefault(heir, []).append(readdressed(absorb, heir))
+        moved |= {name: [*left, *moved.get(name, ())] for name, left in first.items()}
+        moved = {name: stimuli for name, stimuli in moved.items() if stimuli}
+        new = [name for name in moved if name not in known and name not in unreadable]
+        if new:
+            more, lost = self._loaded(new)
+            known, unreadable = {**known, **more}, {**unreadable, **lost}
+        return moved, known, unreadable
+
     def _decide(
-        self, groups: Mapping[str, list[Stimulus]], clock: _Clock, door: str
-    ) -> list[_Turn]:
+        self,
+        groups: Mapping[str, list[Stimulus]],
+        clock: _Clock,
+        door: str,
+        order: Sequence[Stimulus],
+    ) -> tuple[list[_Turn], Mapping[str, list[Stimulus]]]:
+        """React; return also by whom it was decided, which may be survivors of others."""
         known, unreadable = self._loaded(list(groups))
+        if any(customer.merged_into for customer in known.values()):
+            groups, known, unreadable = self._with_survivors(
+                groups, known, unreadable, order
+            )
         catalog = self._catalog()
         turns = []
         for id, stimuli in groups.items():
@@ -374,7 +672,11 @@ class Runtime:
                 turn = _Turn(self, id, known.get(id), door)
                 turn.take(stimuli, catalog, clock)
             turns.append(turn)
-        return turns
+        return turns, groups
+
+    def _readable(self, ids: Sequence[str]) -> Mapping[str, Customer]:
+        """Return the documents that there are and that can be read."""
+        return self._loaded(ids)[0]
 
     def _loaded(
         self, ids: Sequence[str]
@@ -419,6 +721,7 @@ class Runtime:
             changed=len(changes),
             commands=sum([len(change.commands) for change in changes]),
             dead=sum([len(turn.dead) for turn in turns]),
+            asked=tuple([asked for turn in turns for asked in turn.asked]),
         )
 
     def _rest(self, customer: Customer, due: int, now: int) -> None:
@@ -469,6 +772,10 @@ def _written(report: Report) -> tuple[str, bytes]:
         return "", repr(report).encode(errors="backslashreplace")
 
 
+def _received(stimulus: Stimulus) -> int:
+    return 0 if isinstance(stimulus, WakeUp) else to_ms(stimulus.received_at)
+
+
 class _Clock:
     """What time it is for a batch.
 
@@ -476,12 +783,16 @@ class _Clock:
         now: The wall clock, milliseconds; None: the event clock.
         at: The same as a datetime.
         own_instants: Whether a wake-up lets each due instant happen at its own time.
+        ignored: Events, by `id()`, that do nothing but let time pass.
     """
 
-    __slots__ = ("at", "now", "own_instants")
+    __slots__ = ("at", "ignored", "now", "own_instants")
 
-    def __init__(self, now: int | None, own_instants: bool) -> None:
+    def __init__(
+        self, now: int | None, own_instants: bool, ignored: Collection[int]
+    ) -> None:
         self.now = now
+        self.ignored = ignored
         self.at = None if now is None else to_datetime(now)
         self.own_instants = own_instants
 
@@ -508,6 +819,10 @@ class _Turn:
         dead: What could not be handled.
         given_up: When a wake-up found a document that can't be read; None: it didn't.
         reacted: For the observers.
+        absorbs: What survivors are to take in, if the customer was merged.
+        asked: What places get that have asked what to show.
+        is_spent: Whether a wake-up found a tombstone, whose past is elsewhere by now.
+        homeless: Identifiers for which there is no room, with whose they were.
     """
 
     __slots__ = (
@@ -518,10 +833,14 @@ class _Turn:
         "_lines",
         "_log_id",
         "_runtime",
+        "absorbs",
+        "asked",
         "change",
         "dead",
         "given_up",
+        "homeless",
         "id",
+        "is_spent",
         "lines",
         "reacted",
         "reactions",
@@ -543,6 +862,10 @@ class _Turn:
         self.dead: list[DeadLetter] = []
         self.given_up: int | None = None
         self.reacted: list[Reacted] = []
+        self.absorbs: list[AbsorbCustomer] = []
+        self.asked: tuple[Asked, ...] = ()
+        self.is_spent = False
+        self.homeless: list[tuple[str, list[str]]] = []
 
     def take(
         self, stimuli: Sequence[Stimulus], catalog: Catalog, clock: _Clock
@@ -557,7 +880,8 @@ class _Turn:
                 customer = self._customer
                 if customer is not None and customer.next_due is not None:
                     self._pass_time(to_ms(received_at), catalog)
-                self._react(stimulus, catalog, received_at)
+                if id(stimulus) not in clock.ignored:
+                    self._react(stimulus, catalog, received_at)
             else:
                 self._react(stimulus, catalog, at)
         self.lines = b"".join(self._lines)
@@ -582,6 +906,9 @@ class _Turn:
         customer = self._customer
         if customer is None:
             return  # a nudge for somebody who is not here any more
+        if customer.merged_into:
+            self.is_spent = True
+            return
         now = customer.next_due or customer.clock if clock.now is None else clock.now
         if clock.own_instants:
             self._pass_time(now + 1, catalog)
@@ -607,6 +934,11 @@ class _Turn:
     def _react(self, stimulus: Stimulus, catalog: Catalog, now: datetime) -> None:
         """React, and bury what can't be handled."""
         runtime, customer = self._runtime, self._customer
+        if catalog.shapes and isinstance(stimulus, Event):
+            wrong = catalog.shapes.wrong(stimulus.name, stimulus.properties)
+            if wrong:
+                self._bury(stimulus, f"not what the schema says: {wrong}", now)
+                return
         if customer is None:
             born = to_ms(now if isinstance(stimulus, WakeUp) else stimulus.received_at)
             customer = created(stimulus.customer, born, salt=runtime._salt())
@@ -633,6 +965,18 @@ class _Turn:
             self._customer = reaction.customer
             if reaction.commands:
                 self._commands += reaction.commands
+                if reaction.customer.merged_into:
+                    self.absorbs += [
+                        it for it in reaction.commands if isinstance(it, AbsorbCustomer)
+                    ]
+            if isinstance(stimulus, Absorb):
+                known = {*reaction.customer.identifiers}
+                theirs = stimulus.snapshot.get("identifiers", ())
+                if left := [each for each in theirs if each not in known]:
+                    self.homeless.append((stimulus.merged, left))
+        if isinstance(stimulus, Event) and stimulus.name == PLACEMENT_REQUESTED:
+            asked = Asked(stimulus.id, customer.id, reaction.commands, reaction.trace)
+            self.asked += (asked,)
         if reaction.trace:
             self._log(reaction, stimulus, now, catalog.valued, changed=changed)
 
@@ -686,9 +1030,9 @@ class _Turn:
 
 def _id_of(stimulus: Stimulus) -> str:
     """What tells a stimulus from others of its customer, for the log."""
-    if isinstance(stimulus, Event | Enroll | Remove):
-        return stimulus.id
-    return "" if isinstance(stimulus, WakeUp) else stimulus.message.delivery_id
+    if isinstance(stimulus, Returned):
+        return stimulus.message.delivery_id
+    return "" if isinstance(stimulus, WakeUp) else stimulus.id
 
 
 def _name_of(stimulus: Stimulus) -> str:

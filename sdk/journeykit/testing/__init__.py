@@ -39,10 +39,15 @@ if TYPE_CHECKING:
         JourneyReport as JourneyReport,
         Report as Report,
     )
+    from journeykit.testing.scores import (
+        ScoreContract as ScoreContract,
+        make_features as make_features,
+    )
     from journeykit.testing.simulator import (
         Simulator as Simulator,
         simulate as simulate,
     )
+    from journeykit.testing.sources import SourceContract as SourceContract
     from journeykit.testing.store_contract import StoreContract as StoreContract
 
 _PLACES = {
@@ -56,7 +61,9 @@ _PLACES = {
     "memory": "MemoryStore",
     "record": "Traced",
     "report": "JourneyReport Report",
+    "scores": "ScoreContract make_features",
     "simulator": "Simulator simulate",
+    "sources": "SourceContract",
     "store_contract": "StoreContract",
 }
 _MODULE_OF = {

@@ -48,19 +48,42 @@ def answer_to(
             f"not to a {type(answer).__name__}"
         )
     return checked(
-        Event(
-            id=f"{command.call_id}:{name}",
-            name=name,
-            customer=command.customer,
-            properties={
-                "call_id": command.call_id,
-                "enrollment": command.enrollment,
-                **said,
-            },
-            occurred_at=at,
-            received_at=at,
-            source=source,
-            test=command.test,
-        ),
+        _reported(command, name, said, at=at, source=source),
         f"the result of {command.action!r}",
+    )
+
+
+def claimed(
+    command: CallAction, holders: dict[str, str], *, at: datetime, source: str
+) -> Event:
+    """The answer to a journey that takes one customer of a value only.
+
+    Args:
+        command: The claim.
+        holders: Who holds the place of each value; the first who claims one is kept.
+        at: What time it is.
+        source: Who says so.
+    """
+    key, holder = command.arguments["key"], command.arguments["holder"]
+    granted = command.test or holders.setdefault(key, holder) == holder
+    result = {"granted": granted, "place": int(granted and not command.test)}
+    return _reported(command, CALL_COMPLETED, {"result": result}, at=at, source=source)
+
+
+def _reported(
+    command: CallAction, name: str, said: dict[str, Any], *, at: datetime, source: str
+) -> Event:
+    return Event(
+        id=f"{command.call_id}:{name}",
+        name=name,
+        customer=command.customer,
+        properties={
+            "call_id": command.call_id,
+            "enrollment": command.enrollment,
+            **said,
+        },
+        occurred_at=at,
+        received_at=at,
+        source=source,
+        test=command.test,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,6 +28,7 @@ def make_event(
     id: str | None = None,
     source: str = "",
     test: bool = False,
+    identifiers: Mapping[str, str] | None = None,
     **more: Any,
 ) -> Event:
     """Make an event: `make_event("order.placed", at="2026-06-01T09:00:00Z", amount=40)`.
@@ -39,6 +41,7 @@ def make_event(
         id: Its id; derived from the rest if not given, so equal events have equal ids.
         source: Who says so.
         test: Whether it is test traffic.
+        identifiers: By which other names the customer is known; then they may be empty.
         **more: What else it carries.
 
     Raises:
@@ -47,9 +50,10 @@ def make_event(
     when = instant(at, place="at")
     carried = {**(properties or {}), **more}
     told = json.dumps(carried, sort_keys=True, default=repr)
+    names = [f"{kind}:{value}" for kind, value in sorted((identifiers or {}).items())]
     return checked(
         Event(
-            id=id or derived(name, customer, when.isoformat(), told),
+            id=id or derived(name, customer, when.isoformat(), told, *names),
             name=name,
             customer=customer,
             properties=carried,
@@ -57,6 +61,7 @@ def make_event(
             received_at=when,
             source=source,
             test=test,
+            identifiers=dict(identifiers or {}),
         )
     )
 

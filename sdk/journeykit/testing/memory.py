@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+    Set as AbstractSet,
+)
 from copy import deepcopy
 from dataclasses import replace as with_fields
 from datetime import UTC, datetime, timedelta
 from heapq import nlargest, nsmallest
 from itertools import count, islice
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import msgspec
 from msgspec.structs import replace
 
 from journeykit.channels import Notice
-from journeykit.engine.commands import CallAction, Command, PublishEvent
+from journeykit.engine.commands import (
+    AbsorbCustomer,
+    CallAction,
+    Command,
+    PublishEvent,
+)
 from journeykit.engine.customer import Customer, decode, encode
-from journeykit.engine.stimuli import Stimulus, decoded, encoded
+from journeykit.engine.stimuli import Absorb, Stimulus, decoded, encoded
 from journeykit.errors import StaleCatalog
 from journeykit.ports import (
     NOTHING,
@@ -25,19 +40,23 @@ from journeykit.ports import (
     Along,
     CatalogDocument,
     Change,
+    Conflict,
     DeadLetter,
     Delivery,
+    Holding,
     Job,
     Reference,
     Settled,
     Task,
 )
+from journeykit.runtime.rosters import named_in, without
 
 K = TypeVar("K")
 
 _KEPT_MS = 30 * 24 * 60 * 60 * 1000  # deliveries
 _REFERENCES_MS = 400 * 24 * 60 * 60 * 1000
 _REFERRED = 20  # of one key
+_CONFLICTS_MS = 90 * 24 * 60 * 60 * 1000
 _NOTICES = timedelta(days=90)
 _command: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
 
@@ -83,6 +102,8 @@ class MemoryStore:
         self._revision = 0
         self._contents: dict[str, bytes] = {}
         self._references: dict[str, dict[str, Reference]] = {}
+        self._owners: dict[str, str] = {}
+        self._conflicts: dict[tuple[str, str], Conflict] = {}
         self._notices: dict[str, dict[str, Notice]] = {}
         self._letters: dict[int, DeadLetter] = {}
         self._journal: dict[int, bytes] = {}
@@ -130,7 +151,11 @@ class MemoryStore:
                     document,
                 )
                 for command, body in zip(change.commands, commands, strict=True):
-                    self._outbox[next(self._numbers)] = _Queued(command.at, body)
+                    number = next(self._numbers)
+                    if isinstance(command, AbsorbCustomer):  # nobody outside is asked
+                        self._inbox[number] = encoded(Absorb.of(command))
+                    else:
+                        self._outbox[number] = _Queued(command.at, body)
                 lines.append(change.lines)
             if not refused:
                 _remove(self._inbox, along.handled)
@@ -235,7 +260,7 @@ class MemoryStore:
                     self._end(_command.decode(queued.body), task)
 
     def _end(self, command: Command, task: Settled) -> None:
-        if isinstance(command, PublishEvent):
+        if isinstance(command, PublishEvent | AbsorbCustomer):
             return
         if isinstance(command, CallAction):
             id, channel, template = command.call_id, command.action, ""
@@ -370,6 +395,58 @@ class MemoryStore:
                 if (known := self._references.get(key))
             }
 
+    def owners(self, keys: Sequence[str]) -> Mapping[str, str]:
+        """Return who has each of these keys, if anybody has."""
+        with self._lock:
+            return {key: self._owners[key] for key in keys if key in self._owners}
+
+    def own(
+        self, keys: Sequence[str], customer: str, *, at: int, instead_of: str = ""
+    ) -> Mapping[str, str]:
+        """Give a customer the keys that nobody has, or that `instead_of` has."""
+        with self._lock:
+            for key in keys:
+                if self._owners.get(key, instead_of) == instead_of:
+                    self._owners[key] = customer
+            return {key: self._owners[key] for key in keys}
+
+    def disown(self, keys: Sequence[str], customer: str) -> None:
+        """Take keys from a customer; those of somebody else stay theirs."""
+        with self._lock:
+            _remove(self._owners, [k for k in keys if self._owners.get(k) == customer])
+
+    def handovers(self, customers: Sequence[str]) -> Sequence[Absorb]:
+        """Return what merged customers have left, as far as it is still on its way."""
+        wanted = {*customers}
+        with self._lock:
+            pending = [it for it in self._inbox.values() if it[0] == "absorb"]
+        stimuli = [decoded(*it) for it in pending]
+        return [
+            one for one in stimuli if isinstance(one, Absorb) and one.merged in wanted
+        ]
+
+    def forget_handovers(self, customers: Sequence[str]) -> None:
+        """Nothing is kept of them: what is handled is gone from the inbox."""
+
+    def contest(self, conflict: Conflict) -> bool:
+        """Keep a conflict, and say whether it is new."""
+        place = (conflict.key, conflict.claimant)
+        oldest = conflict.at - _CONFLICTS_MS
+        with self._lock:
+            known = self._conflicts
+            _remove(known, [key for key, one in known.items() if one.at <= oldest])
+            return self._conflicts.setdefault(place, conflict) is conflict
+
+    def contested(self, limit: int) -> Sequence[Conflict]:
+        """Return the latest conflicts, newest first."""
+        with self._lock:
+            return nlargest(limit, self._conflicts.values(), key=lambda one: one.at)
+
+    def reconcile(self, key: str, claimant: str) -> bool:
+        """Remove a conflict that somebody has dealt with."""
+        with self._lock:
+            return self._conflicts.pop((key, claimant), None) is not None
+
     def post(self, notices: Sequence[Notice]) -> None:
         """Keep notices; one of an id that is there already changes nothing."""
         with self._lock:
@@ -401,6 +478,80 @@ class MemoryStore:
                 dismissed_at=before.dismissed_at or _instant(dismissed_at),
             )
             return deepcopy(inbox[id])
+
+    # Privacy
+
+    def holdings(self, customers: Collection[str]) -> Sequence[Holding]:
+        """Return what is kept about customers, their documents apart."""
+        with self._lock:
+            return [
+                Holding(part, msgspec.to_builtins(body))
+                for part, body in self._holdings({*customers})
+            ]
+
+    def _holdings(self, customers: AbstractSet[str]) -> Iterator[tuple[str, Any]]:
+        for key, places in self._claims.items():
+            for holder, place in places.items():
+                if holder in customers:
+                    yield "claim", {"key": key, "customer": holder, "place": place}
+        for queued in self._outbox.values():
+            command = _command.decode(queued.body)
+            if command.customer in customers:
+                yield "command", command
+        for conflict in self._conflicts.values():
+            if not customers.isdisjoint((conflict.holder, conflict.claimant)):
+                yield "conflict", conflict
+        for letter in self._letters.values():
+            if letter.customer in customers:
+                yield "dead_letter", letter
+        for delivery in self._deliveries.values():
+            if delivery.customer in customers:
+                yield "delivery", delivery
+        for job in self._jobs.values():
+            yield from (("job", told) for told in named_in(job, customers))
+        for key, customer in self._owners.items():
+            if customer in customers:
+                yield "identifier", {"key": key, "customer": customer}
+        for customer, inbox in self._notices.items():
+            if customer in customers:
+                yield from (("notice", notice) for notice in inbox.values())
+        for known in self._references.values():
+            for reference in known.values():
+                if reference.customer in customers:
+                    yield "reference", reference
+        for kind, body in self._inbox.values():
+            if (stimulus := decoded(kind, body)).customer in customers:
+                yield "stimulus", stimulus
+
+    def erase(self, customers: Collection[str]) -> Mapping[str, int]:
+        """Forget customers: their documents, and all that `holdings` returns."""
+        gone = {*customers}
+        with self._lock:
+            erased = Counter(part for part, _ in self._holdings(gone))
+            erased["document"] = len(gone & self._customers.keys())
+            _remove(self._customers, gone)
+            _remove(self._notices, gone)
+            for key, places in self._claims.items():
+                self._claims[key] = {
+                    f"~{uuid4().hex}" if holder in gone else holder: place
+                    for holder, place in places.items()
+                }
+            _remove(self._claimed_at, [it for it in self._claimed_at if it[1] in gone])
+            for known in self._references.values():
+                _remove(known, gone)
+            rows: Sequence[tuple[dict[Any, Any], Callable[[Any], bool]]] = (
+                (self._outbox, lambda it: _command.decode(it.body).customer in gone),
+                (self._inbox, lambda it: decoded(*it).customer in gone),
+                (self._conflicts, lambda it: bool(gone & {it.holder, it.claimant})),
+                (self._letters, lambda it: it.customer in gone),
+                (self._deliveries, lambda it: it.customer in gone),
+                (self._owners, lambda it: it in gone),
+            )
+            for things, is_theirs in rows:
+                _remove(things, [key for key, it in things.items() if is_theirs(it)])
+            jobs = [without(job, gone) for job in self._jobs.values()]
+            self._jobs = {job.id: job for job in jobs if not job.done}
+        return {part: number for part, number in sorted(erased.items()) if number}
 
     # Journal, jobs, bookmarks
 

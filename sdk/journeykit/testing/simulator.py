@@ -18,7 +18,12 @@ import msgspec
 from journeykit.carriers import rules_of
 from journeykit.engine.calendar import add, isoformat, to_datetime, to_ms
 from journeykit.engine.catalog import Catalog, Planned, State
-from journeykit.engine.commands import CallAction, Command, SendMessage
+from journeykit.engine.commands import (
+    AbsorbCustomer,
+    CallAction,
+    Command,
+    SendMessage,
+)
 from journeykit.engine.customer import Customer, created, size_of
 from journeykit.engine.draft import UTC
 from journeykit.engine.guards import ChannelRules, PluginGuard
@@ -26,22 +31,34 @@ from journeykit.engine.limits import PROFILE_BYTES, PROFILE_KEYS
 from journeykit.engine.plan import JourneyPlan
 from journeykit.engine.react import Reaction, react
 from journeykit.engine.steps import Send
-from journeykit.engine.stimuli import Enroll, WakeUp
+from journeykit.engine.stimuli import (
+    Absorb,
+    Enroll,
+    Launch,
+    Merge,
+    Stimulus,
+    WakeUp,
+    readdressed,
+)
 from journeykit.engine.values import Document
 from journeykit.errors import IllegalTransition, InputError
 from journeykit.model.durations import Duration
 from journeykit.model.events import (
+    PLACEMENT_REQUESTED,
     PROFILE_UPDATED,
     Event,
     checked,
     checked_call,
     instant,
 )
+from journeykit.model.identity import DEFAULT as ANYBODY, IdentityRules
 from journeykit.model.policies import Policies
+from journeykit.runtime.identities import NOBODY, Resolver, survivor_of
 from journeykit.testing.assertions import Assertions
-from journeykit.testing.calls import Calls, answer_to
+from journeykit.testing.calls import Calls, answer_to, claimed
 from journeykit.testing.channels import Channels, carrier
 from journeykit.testing.fates import Fates, checked_fates, reports_on
+from journeykit.testing.memory import MemoryStore
 from journeykit.testing.record import Record, Traced
 
 Profiles = Mapping[str, Mapping[str, Any]] | Iterable[Mapping[str, Any]]
@@ -50,6 +67,10 @@ Journeys = Planned | Document | Iterable[Planned | Document]
 _SOURCE = "simulator"
 _CALLS_AT_ONCE = 1000  # of one customer: a journey has no end of them, or a mistake
 _PROGRESS_EVERY = 1000  # events: some tens of milliseconds
+_MERGES = 20  # of one event: each identifier may be somebody's
+NOBODY_MEANT = "nobody"
+"""Why an event was not accepted that names no customer, nor anybody else."""
+
 _A_YEAR = Duration(months=12)
 
 
@@ -73,6 +94,8 @@ class Simulator(Assertions):
         guards: Mapping[str, PluginGuard] | None = None,
         facts: Mapping[str, Mapping[str, Any]] | None = None,
         states: Mapping[str, State] | None = None,
+        audience: Document | None = None,
+        identity: IdentityRules | None = None,
         explain: bool = True,
         keep: bool = True,
         on_trace: Callable[[Traced], None] | None = None,
@@ -97,6 +120,11 @@ class Simulator(Assertions):
             guards: The guards of plugins, set up, by name; none of them if not given.
             facts: What channels say about templates, for their own rules, by channel.
             states: Journeys that are not simply live.
+            audience: Traits, segments and stages: `audience_plan(…)`, or what a
+                workspace has as `audience`. Who has a profile is judged by them at the
+                start, so nobody enters a segment by being known.
+            identity: Which identifiers say whom an event is about; as without
+                `[identity]` if not given.
             explain: Whether the trace holds the values that conditions saw.
             keep: Whether to keep trace and commands. The replay of a year counts them
                 and hands them to `on_trace` and `on_command`.
@@ -117,6 +145,7 @@ class Simulator(Assertions):
         self._rules: Mapping[str, ChannelRules] = {}
         self._guards = guards
         self._facts = facts
+        self._audience = audience
         self._catalog = self._compiled(1)
         if channels is not None:
             self._rules = _rules(self._catalog, channels)
@@ -129,6 +158,11 @@ class Simulator(Assertions):
         self._customers = dict(_known(profiles, self._now))
         self._dues: list[tuple[int, str]] = []
         self._happened: Counter[str] = Counter()
+        self._holders: dict[str, str] = {}
+        self._launches = 0
+        rules = ANYBODY if identity is None else identity
+        self._resolver = Resolver(rules, MemoryStore(), self._found)
+        self._visit_all()
 
     def _compiled(self, revision: int) -> Catalog:
         return Catalog.compile(
@@ -139,6 +173,7 @@ class Simulator(Assertions):
             revision=revision,
             guards=self._guards,
             facts=self._facts,
+            audience=self._audience,
         )
 
     # --- what there is ---------------------------------------------------------------
@@ -161,20 +196,24 @@ class Simulator(Assertions):
         *,
         at: datetime | str | None = None,
         id: str | None = None,
+        identifiers: Mapping[str, str] | None = None,
         **more: Any,
     ) -> None:
         """Let an event happen: `sim.event("order.placed", "ada", amount=40)`.
 
         Args:
             name: What happens.
-            customer: To whom; an unknown customer is known from now on.
+            customer: To whom; an unknown customer is known from now on. It may be empty
+                if there are identifiers.
             properties: What it carries; for names that can't be keywords.
             at: When; now if not given. The clock moves there first.
             id: Its id; a new one if not given. The same again is a duplicate.
+            identifiers: By which other names the customer is known: value by kind.
             **more: What else it carries.
 
         Raises:
-            InputError: It is no event that a door would take, or in the past.
+            InputError: It is no event that a door would take, or in the past; or its
+                identifiers are nobody's.
         """
         when = self._moved_to(at)
         self.feed(
@@ -186,6 +225,7 @@ class Simulator(Assertions):
                 occurred_at=when,
                 received_at=when,
                 source=_SOURCE,
+                identifiers=dict(identifiers or {}),
             )
         )
 
@@ -196,10 +236,69 @@ class Simulator(Assertions):
         /,
         *,
         at: datetime | str | None = None,
+        identifiers: Mapping[str, str] | None = None,
         **more: Any,
     ) -> None:
-        """Write to a profile: `sim.identify("ada", plan="pro")`; None removes."""
-        self.event(PROFILE_UPDATED, customer, {**(attributes or {}), **more}, at=at)
+        """Write to a profile: `sim.identify("ada", plan="pro")`; None removes.
+
+        With `identifiers={"anonymous": "a-17"}` the customer has these from now on, and
+        who was known by one of them alone becomes part of the customer.
+        """
+        known = {**(attributes or {}), **more}
+        self.event(PROFILE_UPDATED, customer, known, at=at, identifiers=identifiers)
+
+    def ask(
+        self,
+        placement: str,
+        customer: str,
+        properties: Mapping[str, Any] | None = None,
+        /,
+        *,
+        at: datetime | str | None = None,
+        id: str | None = None,
+        **more: Any,
+    ) -> SendMessage | None:
+        """Ask what a place shows: `sim.ask("home-banner", "ada")`; None: nothing.
+
+        Args:
+            placement: The place.
+            customer: Whom it asks about.
+            properties: What it says of itself; for names that can't be keywords.
+            at: When; now if not given. The clock moves there first.
+            id: The ask's id; a new one if not given. The same again is a duplicate.
+            **more: What else it says of itself.
+
+        Raises:
+            InputError: It is no ask that a door would take, or in the past.
+        """
+        when = self._moved_to(at)
+        asked = checked(
+            Event(
+                id=id or self._next_id(customer),
+                name=PLACEMENT_REQUESTED,
+                customer=customer,
+                properties={**(properties or {}), **more, "placement": placement},
+                occurred_at=when,
+                received_at=when,
+                source=_SOURCE,
+            )
+        )
+        self._record.hear(asked)
+        commands = self._react(customer, asked, when).commands
+        answers = (one for one in commands if isinstance(one, SendMessage) and one.ask)
+        return next(answers, None)
+
+    def merge(
+        self, customer: str, into: str, *, at: datetime | str | None = None
+    ) -> None:
+        """Make a customer part of another one, as an operator may, whoever they are."""
+        merge = Merge(
+            id=self._next_id(customer),
+            customer=customer,
+            into=into,
+            received_at=self._moved_to(at),
+        )
+        self._react(customer, merge)
 
     def enroll(
         self,
@@ -248,7 +347,8 @@ class Simulator(Assertions):
         Raises:
             InputError: It is no event that a door would take.
         """
-        self._arrive(checked(event))
+        if self._arrive(checked(event)) == NOBODY_MEANT:
+            raise InputError(NOBODY, place="identifiers")
 
     def run(
         self,
@@ -321,6 +421,35 @@ class Simulator(Assertions):
         self._set(journey, "live")
         self._visit(journey)
 
+    def launch(self, journey: str) -> int:
+        """Let enter a journey who is by now in what it is about, each once.
+
+        Returns:
+            How many have entered.
+
+        Raises:
+            ValueError: There is no such journey.
+        """
+        self._plan(journey)
+        self._launches += 1
+        before = self._entries(journey)
+        for customer in tuple(self._customers.values()):
+            if customer.merged_into:
+                continue
+            launch = Launch(
+                id=f"launch-{self._launches}",
+                journey=journey,
+                customer=customer.id,
+                received_at=self.now,
+            )
+            self._react(customer.id, launch)
+        return self._entries(journey) - before
+
+    def _entries(self, journey: str) -> int:
+        """How often anybody has entered a journey."""
+        pasts = (one.past.get(journey) for one in self._customers.values())
+        return sum(past.count for past in pasts if past is not None)
+
     def stop(self, journey: str) -> None:
         """Stop a journey: all its runs end at once, nobody enters."""
         self._set(journey, "stopped")
@@ -337,6 +466,12 @@ class Simulator(Assertions):
             known = ", ".join(repr(id) for id in sorted(self._catalog.live))
             raise ValueError(f"there is no journey {journey!r}; there are {known}")
         return plan
+
+    def _visit_all(self) -> None:
+        """Wake everybody, as a publish does that brings something to wait for."""
+        if self._catalog.schedules or self._catalog.audience.version:
+            for customer in tuple(self._customers.values()):
+                self._react(customer.id, WakeUp(customer.id))
 
     def _visit(self, journey: str) -> None:
         """Wake everybody in a journey, who then obeys the catalog."""
@@ -374,8 +509,29 @@ class Simulator(Assertions):
             received_at = self.now
         if event.received_at is not received_at and event.received_at != received_at:
             event = msgspec.structs.replace(event, received_at=received_at)
+        if self._resolver.concerns(event):
+            try:
+                event = self._resolved(event)
+            except InputError:
+                return NOBODY_MEANT
         self._record.hear(event)
         return self._react(event.customer, event, received_at).refused
+
+    def _resolved(self, event: Event) -> Event:
+        """Say whom an event is about, and merge who turns out to be one person."""
+        found = self._resolver.resolve(event)
+        for _ in range(_MERGES):
+            if not found.merges:
+                break
+            for merge in found.merges:
+                self._react(merge.customer, merge)
+            found = self._resolver.resolve(event)
+        for conflict in found.conflicts:
+            self._react(conflict.customer, conflict)
+        return found.event
+
+    def _found(self, ids: Sequence[str]) -> Mapping[str, Customer]:
+        return {id: self._customers[id] for id in ids if id in self._customers}
 
     def _fire(self, until: int, *, inclusive: bool) -> None:
         """Move the clock, and let everything happen that is due on the way."""
@@ -412,7 +568,7 @@ class Simulator(Assertions):
         return True
 
     def _react(
-        self, id: str, stimulus: Event | Enroll | WakeUp, now: datetime | None = None
+        self, id: str, stimulus: Stimulus, now: datetime | None = None
     ) -> Reaction:
         reaction = self._decide(id, stimulus, now)
         if reaction.commands:
@@ -426,6 +582,9 @@ class Simulator(Assertions):
         for command in decided:  # it grows on the way
             if isinstance(command, SendMessage):
                 decided += self._told(command)
+            if isinstance(command, AbsorbCustomer):
+                absorb = Absorb.of(command)
+                decided += self._decide(absorb.customer, absorb).commands
             if not isinstance(command, CallAction):
                 continue
             called += 1
@@ -435,7 +594,10 @@ class Simulator(Assertions):
                     "again at one instant, as a simulation takes no time for it; it "
                     "needs a Wait, or an action that comes to None"
                 )
-            event = answer_to(command, self._calls, at=self.now, source=_SOURCE)
+            if command.enrollment:
+                event = answer_to(command, self._calls, at=self.now, source=_SOURCE)
+            else:  # of a journey that takes one customer of a value only
+                event = claimed(command, self._holders, at=self.now, source=_SOURCE)
             if event is not None:
                 decided += self._decide(command.customer, event).commands
 
@@ -452,9 +614,12 @@ class Simulator(Assertions):
                 yield from self._decide(message.customer, event).commands
 
     def _decide(
-        self, id: str, stimulus: Event | Enroll | WakeUp, now: datetime | None = None
+        self, id: str, stimulus: Stimulus, now: datetime | None = None
     ) -> Reaction:
         before = self._customers.get(id)
+        if before and before.merged_into and not isinstance(stimulus, WakeUp | Merge):
+            id = survivor_of(id, self._found, {})
+            before, stimulus = self._customers.get(id), readdressed(stimulus, id)
         reaction = react(
             before,
             stimulus,
@@ -467,7 +632,7 @@ class Simulator(Assertions):
         self._record.decide(
             reaction,
             self._now,
-            event="" if isinstance(stimulus, WakeUp) else stimulus.id,
+            event=getattr(stimulus, "id", ""),
             changed=after.revision > known,
         )
         if after is not before:
@@ -506,6 +671,8 @@ def simulate(
     calls: Calls | None = None,
     fates: Fates | None = None,
     guards: Mapping[str, PluginGuard] | None = None,
+    audience: Document | None = None,
+    identity: IdentityRules | None = None,
     explain: bool = True,
 ) -> Simulator:
     """Run events through journeys and return what happened; print it for a timeline.
@@ -522,6 +689,8 @@ def simulate(
         calls: What actions come to, as for a `Simulator`.
         fates: What becomes of messages, as for a `Simulator`.
         guards: The guards of plugins, set up, by name; none of them if not given.
+        audience: Traits, segments and stages, as for a `Simulator`.
+        identity: Which identifiers say whom an event is about.
         explain: Whether the trace holds the values that conditions saw.
 
     Raises:
@@ -545,6 +714,8 @@ def simulate(
         calls=calls,
         fates=fates,
         guards=guards,
+        audience=audience,
+        identity=identity,
         explain=explain,
     )
     if first is not None:

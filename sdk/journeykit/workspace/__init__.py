@@ -2,7 +2,8 @@
 
     journeykit.toml     its name, who carries which channel, what is paused
     journeys/           *.py, *.yaml, *.json
-    policies.py         or policies.yaml; so too touchpoints and objectives
+    policies.py         or policies.yaml; so too touchpoints, objectives, traits,
+                        segments, stages and personas
     schemas.py          what events and profiles hold, as pydantic models
     templates/          what is sent
 
@@ -16,12 +17,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from journeykit.carriers import rules_of, set_up
 from journeykit.channels import ANY, Action, Channel
 from journeykit.content.templates import Library
 from journeykit.engine.catalog import Catalog, State
+from journeykit.engine.traits import TRAITS_BYTES, TraitRules
 from journeykit.errors import (
     DefinitionError,
     InputError,
@@ -34,13 +36,22 @@ from journeykit.guarding import Guard
 from journeykit.links import LinkSettings, settings_of
 from journeykit.model.check import Issue, Schemas, check
 from journeykit.model.definition import placed
+from journeykit.model.identity import IdentityRules, rules_of as identity_of
 from journeykit.model.issues import by_weight, issue
 from journeykit.model.journey import Journey
 from journeykit.model.mapping import Objective, Touchpoint
+from journeykit.model.memberships import Audience
 from journeykit.model.policies import Policies
+from journeykit.model.segments import Persona, Segment, Stage, audience_plan
 from journeykit.model.steps import Call, Send
+from journeykit.model.traits import AnyTrait, Trait
 from journeykit.plugins import Registry
+from journeykit.scoring import Score
+from journeykit.sources import Source as EventSource
+from journeykit.workspace.ingest import IngestSettings, enforced, ingest_of
 from journeykit.workspace.reading import SETTINGS, Reading, line_of, meant
+from journeykit.workspace.retention import RetentionSettings, retention_of
+from journeykit.workspace.scores import ScoreSettings, scores_of
 from journeykit.workspace.templates import TemplateCheck
 
 
@@ -56,16 +67,24 @@ class Workspace:
         policies: The rules of sending; none if there is no file.
         touchpoints: Where customers and company meet.
         objectives: What the journeys serve.
+        traits: What is computed of the customers' events.
+        segments: Who customers are, as conditions say.
+        stages: The lifecycle, the earliest stage first.
+        personas: Segments as people to picture.
         templates: The names in `templates/`, without their endings.
         providers: Who carries a channel, by channel.
         settings: What is set for a provider or an action, by its name.
         states: Journeys that are not simply live.
         schemas: What events and profiles hold.
         loggable: Fields whose values the decision log may hold.
+        identity: Which identifiers say whom an event is about.
         content: How templates are read: `engine`, `locale`.
         links: The links in messages, and the pages behind them.
         seeds: Addresses that test traffic really goes to, by channel.
         guarded_by: The guards of plugins that are asked, by name.
+        scored_by: The models that are asked about customers, and how often.
+        ingest: What may come in, and from where.
+        retention: For how long what is kept.
     """
 
     path: Path
@@ -74,16 +93,24 @@ class Workspace:
     policies: Policies = field(default_factory=Policies)
     touchpoints: Sequence[Touchpoint] = ()
     objectives: Sequence[Objective] = ()
+    traits: Sequence[Trait] = ()
+    segments: Sequence[Segment] = ()
+    stages: Sequence[Stage] = ()
+    personas: Sequence[Persona] = ()
     templates: frozenset[str] = frozenset()
     providers: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     states: Mapping[str, State] = field(default_factory=dict)
     schemas: Schemas = field(default_factory=Schemas)
     loggable: frozenset[str] = frozenset()
+    identity: IdentityRules = field(default_factory=IdentityRules)
     content: Mapping[str, str] = field(default_factory=dict)
     links: LinkSettings = field(default_factory=LinkSettings)
     seeds: Mapping[str, Sequence[str]] = field(default_factory=dict)
     guarded_by: Sequence[str] = ()
+    scored_by: ScoreSettings = field(default_factory=ScoreSettings)
+    ingest: IngestSettings = field(default_factory=IngestSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
     _library: Library = field(default_factory=Library, repr=False)
 
     @classmethod
@@ -120,21 +147,45 @@ class Workspace:
             policies=reading.one("policies", Policies, no_rules),
             touchpoints=reading.several("touchpoints", Touchpoint),
             objectives=reading.several("objectives", Objective),
+            traits=reading.several("traits", Trait, kinds=AnyTrait),
+            segments=reading.several("segments", Segment),
+            stages=reading.several("stages", Stage),
+            personas=reading.several("personas", Persona),
             templates=library.names,
             providers=settings.channels,
             settings=settings.settings,
             states=settings.states,
             schemas=reading.schemas(),
             loggable=frozenset(settings.loggable),
+            identity=identity_of(settings.identity),
             content=settings.content,
             links=settings_of(settings.links),
             seeds=settings.seeds,
             guarded_by=tuple(settings.guards),
+            scored_by=scores_of(settings.scores),
+            ingest=ingest_of(settings.ingest),
+            retention=retention_of(settings.retention),
             _library=library,
         )
         if reading.problems:
             raise _refusal(folder, reading.problems)
         return loaded
+
+    @property
+    def audience(self) -> dict[str, Any]:
+        """The plan document of traits, segments and stages; empty without any."""
+        if not (self.traits or self.segments or self.stages):
+            return {}
+        return audience_plan(self.traits, self.segments, self.stages)
+
+    @property
+    def enforced(self) -> dict[str, Any]:
+        """What events must hold to be taken: JSON Schema by name; empty: anything.
+
+        Raises:
+            DefinitionError: The schemas can't be published.
+        """
+        return enforced(self.ingest, self.schemas)
 
     def all_templates(self) -> Library:
         """Return the templates; without any if there is no folder `templates/`."""
@@ -164,6 +215,8 @@ class Workspace:
             carried = {*carriers, *(name for name, _ in registry.channels)} - {ANY}
             issues += self._actions(registry)[1]
             issues += self._guards(registry)[1]
+            issues += self._scores(registry)[1]
+            issues += self._sources(registry)[1]
             templates = TemplateCheck(
                 self.path,
                 self._library,
@@ -195,7 +248,15 @@ class Workspace:
             touchpoints=self.touchpoints,
             objectives=self.objectives,
             schemas=self.schemas,
+            audience=Audience(
+                self.traits,
+                self.segments,
+                self.stages,
+                self.personas,
+                scores=self.scored_by.run,
+            ),
         )
+        issues += _too_large(self.traits)
         return sorted(issues, key=by_weight)
 
     def _tried(self, registry: Registry) -> list[Issue]:
@@ -262,6 +323,28 @@ class Workspace:
             raise _refusal(self.path, issues)
         return guards
 
+    def sources(self, registry: Registry) -> dict[str, EventSource]:
+        """Return the sources that the workspace names, with their settings.
+
+        Raises:
+            InvalidJourney: One is not installed, or set up wrongly.
+        """
+        sources, issues = self._sources(registry)
+        if issues:
+            raise _refusal(self.path, issues)
+        return sources
+
+    def scores(self, registry: Registry) -> dict[str, Score]:
+        """Return the models that the workspace names, with their settings.
+
+        Raises:
+            InvalidJourney: One is not installed, or set up wrongly.
+        """
+        scores, issues = self._scores(registry)
+        if issues:
+            raise _refusal(self.path, issues)
+        return scores
+
     def facts(
         self, channels: Mapping[str, Channel], library: Library | None = None
     ) -> dict[str, Mapping[str, object]]:
@@ -294,6 +377,7 @@ class Workspace:
             revision=revision,
             guards=self.guards(registry),
             facts=self.facts(carriers),
+            audience=self.audience,
         )
 
     def _carriers(self, registry: Registry) -> tuple[dict[str, Channel], list[Issue]]:
@@ -314,9 +398,10 @@ class Workspace:
             except InputError as error:
                 problems.append(f"settings.{error}")
         known = {*(provider for _, provider in registry.channels)}
-        known |= {*registry.actions, *registry.guards}
+        known |= {*registry.actions, *registry.guards, *registry.scores}
+        known |= {*registry.sources}
         problems += [
-            f"settings.{name}: there is no such provider, action or guard; "
+            f"settings.{name}: there is no such provider, action, guard or score; "
             f"{meant(name, known)}"
             for name in sorted(self.settings.keys() - known)
         ]
@@ -360,6 +445,50 @@ class Workspace:
                 problems.append(f"settings.{error}")
         return guards, self._in_settings(problems)
 
+    def _scores(self, registry: Registry) -> tuple[dict[str, Score], list[Issue]]:
+        """Set up the models, and find what is wrong with journeykit.toml about it."""
+        scores: dict[str, Score] = {}
+        problems: list[str] = []
+        computed = {trait.name for trait in self.traits}
+        for name in self.scored_by.run:
+            score = registry.scores.get(name)
+            if score is None:
+                problems.append(
+                    f"scores.run: there is no score {name!r}; "
+                    f"{meant(name, registry.scores)}"
+                )
+                continue
+            if computed & {name, f"{name}_at"}:
+                problems.append(
+                    f"scores.run: a trait is called {name!r} as well, or "
+                    f"{name + '_at'!r}; call that one something else"
+                )
+            try:
+                scores[name] = score.configured(self.settings.get(name, {}))
+            except InputError as error:
+                problems.append(f"settings.{error}")
+        return scores, self._in_settings(problems)
+
+    def _sources(
+        self, registry: Registry
+    ) -> tuple[dict[str, EventSource], list[Issue]]:
+        """Set up the sources, and find what is wrong with journeykit.toml about it."""
+        sources: dict[str, EventSource] = {}
+        problems: list[str] = []
+        for name in self.ingest.sources:
+            source = registry.sources.get(name)
+            if source is None:
+                problems.append(
+                    f"ingest.sources: there is no source {name!r}; "
+                    f"{meant(name, registry.sources)}"
+                )
+                continue
+            try:
+                sources[name] = source.configured(self.settings.get(name, {}))
+            except InputError as error:
+                problems.append(f"settings.{error}")
+        return sources, self._in_settings(problems)
+
     def _in_settings(self, problems: Sequence[str]) -> list[Issue]:
         """Say in which line of journeykit.toml each problem is."""
         path = self.path / SETTINGS
@@ -369,6 +498,22 @@ class Workspace:
             for problem in problems
             for key in [problem.partition(":")[0]]
         ]
+
+
+def _too_large(traits: Sequence[Trait]) -> Iterator[Issue]:
+    """Refuse traits that would take more of a customer's document than there is."""
+    rules = [TraitRules.compile([trait.to_plan()]) for trait in traits]
+    sizes = [rule.most_bytes for rule in rules]
+    if sum(sizes) > TRAITS_BYTES:
+        by_size = sorted(zip(sizes, traits, strict=True), key=lambda pair: -pair[0])
+        most = ", ".join(f"{trait.name} {size:,}" for size, trait in by_size[:3])
+        yield issue(
+            "error",
+            f"the traits of a customer may take {TRAITS_BYTES:,} bytes, these take up to "
+            f"{sum(sizes):,}: {most}; keep fewer events one by one (exact=…), or do "
+            "without one",
+            by_size[0][1],
+        )
 
 
 def _without_template(

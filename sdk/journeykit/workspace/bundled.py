@@ -20,6 +20,8 @@ _HOOKS = {
     "journeykit_after_reaction",
     "journeykit_channels",
     "journeykit_guards",
+    "journeykit_scores",
+    "journeykit_sources",
     "journeykit_template_engines",
 }
 _ONLY_SERVED = "metrics"  # for Prometheus, which can't ask a function for numbers
@@ -38,6 +40,8 @@ def manifest_of(workspace: Workspace, registry: Registry) -> Manifest:
     carriers = {**dict(_others(workspace, registry)), **workspace.channels(registry)}
     actions = workspace.actions(registry)
     guards = workspace.guards(registry)
+    scores = workspace.scores(registry)
+    sources = workspace.sources(registry)
     known = {name: who.provider or who.name for name, who in sorted(carriers.items())}
     return Manifest(
         workspace=workspace.name,
@@ -58,10 +62,13 @@ def manifest_of(workspace: Workspace, registry: Registry) -> Manifest:
         settings={
             name: settings
             for name, settings in sorted(workspace.settings.items())
-            if name in {*known.values(), *actions, *guards}
+            if name in {*known.values(), *actions, *guards, *scores, *sources}
         },
         loggable=tuple(sorted(workspace.loggable)),
+        identity=workspace.identity,
         guards=tuple(sorted(guards)),
+        scores=tuple(sorted(scores)),
+        sources=tuple(sorted(sources)),
         links=workspace.links,
         seeds={name: tuple(known) for name, known in sorted(workspace.seeds.items())},
     )

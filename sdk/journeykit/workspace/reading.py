@@ -25,8 +25,12 @@ from journeykit.errors import DefinitionError, InputError, InvalidJourney, Probl
 from journeykit.links import settings_of
 from journeykit.model.check import Schemas, doubled
 from journeykit.model.documents import from_json, from_yaml
+from journeykit.model.identity import rules_of as identity_of
 from journeykit.model.journey import Journey
 from journeykit.model.zones import zone
+from journeykit.workspace.ingest import ingest_of
+from journeykit.workspace.retention import retention_of
+from journeykit.workspace.scores import scores_of
 
 T = TypeVar("T")
 
@@ -54,6 +58,10 @@ class Settings:
         links: The links in messages, and the pages behind them.
         seeds: Addresses that test traffic really goes to, by channel.
         guards: The guards of plugins that are asked, by name.
+        identity: Which identifiers say whom an event is about.
+        scores: Which models are asked about customers, and how often: `run`, `every`.
+        ingest: What may come in, and from where: `schemas`, `sources`.
+        retention: For how long what is kept: `customers = "730d"`.
     """
 
     name: str = ""
@@ -66,12 +74,24 @@ class Settings:
     links: dict[str, object] = field(default_factory=dict)
     seeds: dict[str, list[str]] = field(default_factory=dict)
     guards: list[str] = field(default_factory=list)
+    identity: dict[str, object] = field(default_factory=dict)
+    scores: dict[str, object] = field(default_factory=dict)
+    ingest: dict[str, object] = field(default_factory=dict)
+    retention: dict[str, object] = field(default_factory=dict)
 
 
 # The keys of [content], and what each may be.
 _CONTENT: Mapping[str, str] = {
     "engine": r"[\w-]{1,64}",
     "locale": r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*",
+}
+
+
+# Tables that say themselves what may stand in them.
+_TABLES: Mapping[str, Callable[[Mapping[str, object]], object]] = {
+    "ingest": ingest_of,
+    "retention": retention_of,
+    "scores": scores_of,
 }
 
 
@@ -163,10 +183,18 @@ class Reading:
             )
         return found[0] if found else default
 
-    def several(self, name: str, cls: type[T]) -> tuple[T, ...]:
-        """Read the definitions that a file of this name holds."""
+    def several(self, name: str, cls: type[T], *, kinds: Any = None) -> tuple[T, ...]:
+        """Read the definitions that a file of this name holds.
+
+        Args:
+            name: The file's name, without its ending.
+            cls: What counts in a Python file.
+            kinds: What may stand in YAML and JSON, if there are several kinds of it.
+        """
         path = self._file(name)
-        return () if path is None else tuple(self._definitions(path, cls, many=True))
+        if path is None:
+            return ()
+        return tuple(self._definitions(path, cls, many=True, kinds=kinds))
 
     def schemas(self) -> Schemas:
         """Read `schemas.py`: `events`, a model by event name, and `profile`, a model."""
@@ -218,10 +246,13 @@ class Reading:
             self._wrong(self.folder, f"there are {names}; keep one")
         return paths[0] if paths else None
 
-    def _definitions(self, path: Path, cls: type[T], *, many: bool) -> Sequence[T]:
+    def _definitions(
+        self, path: Path, cls: type[T], *, many: bool, kinds: Any = None
+    ) -> Sequence[T]:
         if path.suffix == ".py":
             return _instances(self._run(path).values(), cls)
-        wanted: Any = list[cls] if many else cls  # type: ignore[valid-type]
+        kind: Any = kinds or cls
+        wanted: Any = list[kind] if many else kind
         try:
             read = _READERS[path.suffix](path.read_bytes(), wanted, file=str(path))
         except InvalidJourney as error:
@@ -281,9 +312,15 @@ def _setting_problem(key: str, value: object) -> str:
         return "" if texts else f'{key}: is a list of names: ["sunset"]'
     if not isinstance(value, dict):
         return f"{key}: is a table; write [{key}]"
-    if key == "links":
+    if key in ("links", "identity"):
         try:
-            settings_of(value)
+            settings_of(value) if key == "links" else identity_of(value)
+        except InputError as error:
+            return str(error)
+        return ""
+    if reader := _TABLES.get(key):
+        try:
+            reader(value)
         except InputError as error:
             return str(error)
         return ""

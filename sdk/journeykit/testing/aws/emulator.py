@@ -271,6 +271,7 @@ class AwsEmulator(AbstractContextManager["AwsEmulator"]):
             channels={channel.name: PROVIDER for channel in channels},
             actions=tuple(sorted(names | _built_in(registry, "action"))),
             loggable=tuple(sorted(self._workspace.loggable)),
+            identity=self._workspace.identity,
             links=self._workspace.links,
             seeds={name: tuple(to) for name, to in self._workspace.seeds.items()},
         )
@@ -663,6 +664,8 @@ class AwsEmulator(AbstractContextManager["AwsEmulator"]):
         }
         if event.test:
             detail["test"] = True
+        if event.identifiers:
+            detail["identifiers"] = event.identifiers
         return {
             "EventBusName": self.settings.bus,
             "Source": event.source or SOURCE,

@@ -15,6 +15,10 @@ from journeykit.testing.store_contract.exact import (
     ClaimsContract as ClaimsContract,
     SlotsContract as SlotsContract,
 )
+from journeykit.testing.store_contract.identities import (
+    ConflictsContract as ConflictsContract,
+    IdentitiesContract as IdentitiesContract,
+)
 from journeykit.testing.store_contract.messages import (
     ContentsContract as ContentsContract,
     NoticesContract as NoticesContract,
@@ -24,6 +28,9 @@ from journeykit.testing.store_contract.outbox import (
     DeliveriesContract as DeliveriesContract,
     InboxContract as InboxContract,
     OutboxContract as OutboxContract,
+)
+from journeykit.testing.store_contract.privacy import (
+    PrivacyContract as PrivacyContract,
 )
 from journeykit.testing.store_contract.records import (
     BookmarksContract as BookmarksContract,

@@ -20,7 +20,16 @@ from journeykit.engine.customer import (
     Watch,
     created,
 )
-from journeykit.engine.stimuli import Enroll, Remove, Returned, Stimulus, WakeUp
+from journeykit.engine.stimuli import (
+    Absorb,
+    Enroll,
+    Launch,
+    Merge,
+    Remove,
+    Returned,
+    Stimulus,
+    WakeUp,
+)
 from journeykit.model.events import Event
 from journeykit.ports import CatalogDocument, Change, DeadLetter
 
@@ -157,6 +166,22 @@ def make_stimuli() -> list[Stimulus]:
             received_at=INSTANT,
         ),
         WakeUp("ada"),
+        Merge(
+            id="5",
+            customer="ada",
+            into="bob",
+            received_at=INSTANT,
+            unless_known=("anonymous",),
+        ),
+        Absorb(
+            id="6",
+            customer="ada",
+            merged="~a",
+            snapshot={"id": "~a", "profile": {"city": "Zürich"}, "seen": {"1": NOW}},
+            received_at=INSTANT,
+            log_id="5e88",
+        ),
+        Launch(id="7", journey="welcome", customer="ada", received_at=INSTANT),
     ]
 
 

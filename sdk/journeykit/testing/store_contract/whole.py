@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from journeykit.engine.commands import Command
@@ -22,12 +23,18 @@ from journeykit.ports import (
     Settled,
     Store,
 )
+from journeykit.runtime.rosters import ERASE, Erasure, erasure_of
+from journeykit.runtime.visits import Person, people
 from journeykit.testing.store_contract.catalogs import CatalogsContract
 from journeykit.testing.store_contract.customers import (
     CustomerStoreContract,
     ScanContract,
 )
 from journeykit.testing.store_contract.exact import ClaimsContract, SlotsContract
+from journeykit.testing.store_contract.identities import (
+    ConflictsContract,
+    IdentitiesContract,
+)
 from journeykit.testing.store_contract.messages import (
     ContentsContract,
     NoticesContract,
@@ -40,6 +47,7 @@ from journeykit.testing.store_contract.outbox import (
     InboxContract,
     OutboxContract,
 )
+from journeykit.testing.store_contract.privacy import PrivacyContract
 from journeykit.testing.store_contract.records import (
     BookmarksContract,
     DeadLettersContract,
@@ -71,7 +79,10 @@ class StoreContract(
     CatalogsContract,
     ContentsContract,
     ReferencesContract,
+    IdentitiesContract,
+    ConflictsContract,
     NoticesContract,
+    PrivacyContract,
     DeadLettersContract,
     JournalContract,
     JobsContract,
@@ -238,6 +249,37 @@ class StoreContract(
         assert not store.commit([Change(ada, make_later(ada, next_due=None))])
         assert list(store.due(NOW, 9)) == []
         store.close()
+
+    def test_lines_of_a_job_stay_without_the_name(self, store: Store) -> None:
+        lines = b'ada\n{"customer": "bob", "entry": {"code": 1}}\ncyd\nada'
+        for reason in ("enroll", "remove"):
+            store.save(Job(0, reason, "welcome", people=lines))
+
+        erased = store.erase(["ada", "dan"])
+
+        assert erased == {"job": 4}
+        for job in store.unfinished():
+            assert b"ada" not in job.people
+            assert people(job.people, stored=True) == [
+                Person("", erased=True),
+                Person("bob", {"code": 1}),
+                Person("cyd"),
+                Person("", erased=True),
+            ]
+
+    def test_a_job_to_erase_somebody_ends_with_the_last_who_is_erased(
+        self, store: Store
+    ) -> None:
+        asked = Erasure(["ada", "bob"], archive=False)
+        store.save(Job(0, ERASE, "", people=msgspec.json.encode(asked)))
+
+        store.erase(["ada"])
+        (left,) = store.unfinished()
+        store.erase(["bob"])
+
+        assert erasure_of(left) == Erasure(["bob"], archive=False)
+        assert not store.unfinished()
+        assert not store.holdings(["ada", "bob"])
 
 
 def decide(store: CustomerStore, *commands: Command) -> None:

@@ -8,6 +8,7 @@ import click
 from journeykit.channels import (
     Action,
     ActionCall,
+    Callback,
     CallOutcome,
     Channel,
     Completed,
@@ -19,6 +20,9 @@ from journeykit.content.engine import LIMITS, Limits, Load, TemplateEngine
 from journeykit.guarding import Asked, Guard, Refused
 from journeykit.happened import Delivered, Reacted
 from journeykit.hookspecs import hookimpl
+from journeykit.model.events import Event
+from journeykit.scoring import Features, Score
+from journeykit.sources import Source
 
 
 class Shout(Channel):
@@ -61,6 +65,20 @@ class Upper(TemplateEngine):
         return source.upper()
 
 
+class Loudness(Score):
+    name = "loudness"
+
+    def score(self, features: Features) -> float:
+        return float(len(features.profile))
+
+
+class Shouts(Source):
+    name = "shouts"
+
+    def events(self, callback: Callback) -> Iterable[Event]:
+        yield from ()
+
+
 @click.command()
 def hello() -> None:
     click.echo("HELLO")
@@ -79,6 +97,16 @@ def journeykit_actions() -> Iterable[Action]:
 @hookimpl
 def journeykit_guards() -> Iterable[Guard]:
     yield Whisper()
+
+
+@hookimpl
+def journeykit_scores() -> Iterable[Score]:
+    yield Loudness()
+
+
+@hookimpl
+def journeykit_sources() -> Iterable[Source]:
+    yield Shouts()
 
 
 @hookimpl

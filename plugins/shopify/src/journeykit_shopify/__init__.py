@@ -1,0 +1,1 @@
+"""A source for journeykit: what happens in a Shopify shop."""
