@@ -24,9 +24,10 @@ def test_plugins_are_listed_in_columns() -> None:
     assert shout.split() == [
         *["shout", "1.2", "journeykit-shout"],
         *["actions,", "after_delivery,", "after_reaction,", "channels,", "cli,"],
-        *["guards,", "template_engines"],
+        *["guards,", "scores,", "sources,", "template_engines"],
         *["channel", "shout", "via", "shout,", "action", "cheer,"],
-        *["guard", "whisper,", "template", "engine", "upper,", "command", "hello"],
+        *["guard", "whisper,", "template", "engine", "upper,", "command", "hello,"],
+        *["score", "loudness,", "source", "shouts"],
     ]
 
 
@@ -58,6 +59,7 @@ def test_plugins_are_listed_as_json() -> None:
             "journeykit_cli",
             "journeykit_guards",
             "journeykit_scores",
+            "journeykit_sources",
             "journeykit_template_engines",
         ],
         "contributes": [
@@ -67,5 +69,6 @@ def test_plugins_are_listed_as_json() -> None:
             "template engine upper",
             "command hello",
             "score loudness",
+            "source shouts",
         ],
     }
