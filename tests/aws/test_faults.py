@@ -111,9 +111,11 @@ FOLLOWED = Journey(
 COOLED = Journey(
     "cooled", trigger=entered("cooling"), steps=[Send("email", "come-back")]
 )
+# Hours after the order, which comes at 30: an event that was to be tried again must not be
+# overtaken by what time brings about.
 UNDECIDED = Journey(
     "undecided",
-    trigger=on("cart.updated").without(on("order.placed"), within=hours(30)),
+    trigger=on("cart.updated").without(on("order.placed"), within=hours(34)),
     steps=[Send("sms", "any-questions")],
 )
 DAILY = Journey(
@@ -124,7 +126,7 @@ DAILY = Journey(
 )
 TRAITS = (
     Last("last_cart", "cart.updated"),
-    Count("lately", "cart.updated", within=hours(30)),
+    Count("lately", "cart.updated", within=hours(34)),
 )
 SEGMENTS = (
     Segment("cooling", older_than(trait.last_cart, days(1))),
