@@ -127,7 +127,7 @@ def test_json_that_nests_too_deep_makes_no_event() -> None:
     deep = "[" * 5_000 + "]" * 5_000  # some releases of Python read even that
 
     with pytest.raises(InputError, match=r"x: .* is no json|nests deeper"):
-        event(f'{ORDERS}[properties]\nx = {{type = "json"}}\n', x=deep)
+        event(f'{ORDERS}[properties]\nx = {{column = "x", type = "json"}}\n', x=deep)
 
 
 @pytest.mark.parametrize(
