@@ -17,6 +17,7 @@ from journeykit import (
     days,
     entry,
     every,
+    older_than,
     on,
     once,
     profile,
@@ -28,10 +29,11 @@ from journeykit.engine.customer import Customer, Progress, created, decode, enco
 from journeykit.engine.occurrences import Occurrence, ScheduleRule
 from journeykit.model.cron import Cron
 from journeykit.model.definition import document_of
+from journeykit.model.rules import Purpose
 from journeykit.model.schedules import ScheduleTrigger
 from journeykit.model.segments import Segment, audience_plan
 from journeykit.model.zones import zone
-from journeykit.testing import Simulator
+from journeykit.testing import Simulator, make_event
 
 BERLIN, NEW_YORK = "Europe/Berlin", "America/New_York"
 
@@ -331,6 +333,41 @@ def test_who_leaves_the_segment_and_comes_back_is_not_due_twice_at_one_reading()
     assert sent(sim, "ada") == ["2026-01-01T09:00"]
 
 
+@pytest.mark.parametrize(
+    "looks",
+    [["01-08", "01-09", "01-10", "01-11"], ["01-09", "01-11"], ["01-11"]],
+    ids=["punctual", "late", "once"],
+)
+def test_who_comes_into_the_segment_by_time_is_due_from_then_on_however_late_one_looks(
+    looks: list[str],
+) -> None:
+    resting = Segment("resting", older_than(profile.bought_at, days(7)))
+    catalog = catalog_of(
+        every("day", at="09:00", segment="resting"),
+        revision=1,
+        purpose="transactional",  # which doesn't expire
+        audience=audience_plan([], [resting], []),
+    )
+    ada = react(
+        None,
+        make_event(
+            "profile.updated",
+            "ada",
+            at="2026-01-01T12:00:00Z",
+            bought_at="2026-01-01T12:00:00Z",
+        ),
+        catalog=catalog,
+        now=to_datetime(ms("2026-01-01T12:00Z")),
+    ).customer
+    count = 0
+
+    for day in looks:
+        ada, more = woken(ada, catalog, f"2026-{day}T12:00Z")
+        count += more
+
+    assert count == 3  # in the mornings of the 9th, 10th and 11th
+
+
 def test_who_moves_west_is_not_due_again_for_the_same_reading() -> None:
     sim = simulated(
         every("day", at="09:00"),
@@ -450,9 +487,11 @@ def catalog_of(
     *triggers: ScheduleTrigger,
     revision: int,
     published_at: str = "",
+    purpose: Purpose | None = None,
     **options: Any,
 ) -> Catalog:
-    plan = Journey("news", trigger=[*triggers], steps=[Send("email", "n")]).to_plan()
+    send = Send("email", "n", purpose=purpose)
+    plan = Journey("news", trigger=[*triggers], steps=[send]).to_plan()
     if published_at:
         plan["published_at"] = ms(published_at)
     return Catalog.compile([plan], policies=Policies(), revision=revision, **options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import msgspec
-from hypothesis import assume, given, settings, strategies as st
+from hypothesis import assume, given, strategies as st
 from tests.properties.worlds import (
     ANY,
     DAY,
@@ -126,9 +126,7 @@ def test_without_guards_that_look_at_the_clock_ticks_change_nothing(
         assert essence(other, story) == essence(punctual, story)
 
 
-# Not deeper when slow tests run: among 600 worlds there is one with an audience in which
-# a late tick changes more than releases. Why is not known yet.
-@settings(max_examples=150)
+@examples(150)
 @given(st.data())
 def test_the_path_is_the_same_up_to_the_first_release_that_a_late_tick_changed(
     data: st.DataObject,

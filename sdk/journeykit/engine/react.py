@@ -252,6 +252,8 @@ class _Reaction:
         self.unjudged: set[int] | None = None
         self.keys: dict[JourneyPlan, str | None] = {}
         self.profile = draft.profile  # as journeys have been told of it
+        # As schedules have seen them.
+        self.scheduled = draft.profile, draft.segments, draft.traits
 
     # --- the stimuli ---------------------------------------------------------------
 
@@ -629,12 +631,30 @@ class _Reaction:
             if draft.own_due == due:  # before the waits, like an event at that instant
                 draft.steps_left -= 1
                 self._settle(self._turned(due))
+                self._reschedule()
                 continue
             woken = [
                 self.runs.wake(e, due) for e in tuple(draft.active) if due_of(e) == due
             ]
             held = self._held_until(due) if draft.held else ()
             self._settle([run for run in woken if run is not None], held)
+            self._reschedule()
+
+    def _reschedule(self) -> None:
+        """See to the schedules at the instant at which what they depend on has changed.
+
+        At that instant and no later one: who comes into a segment while a late reaction
+        catches up has occurrences behind that instant which are due before its end.
+        """
+        draft = self.draft
+        if not self.catalog.schedules:
+            return
+        before, self.scheduled = (
+            self.scheduled,
+            (draft.profile, draft.segments, draft.traits),
+        )
+        if any(a is not b for a, b in zip(before, self.scheduled, strict=True)):
+            schedules.kept(draft, self.catalog)
 
     def _turned(self, due: int) -> list[PlannedRun]:
         """What time alone changes of the customer: segments, the stage, triggers.
@@ -1286,12 +1306,7 @@ class _Reaction:
         draft = self.draft
         if draft.queue:
             self._settle([])  # whoever ended without a move has left word of it
-        if self.catalog.schedules and (
-            draft.profile is not draft.before.profile
-            or draft.segments is not draft.before.segments
-            or draft.traits is not draft.before.traits
-        ):
-            schedules.kept(draft, self.catalog)
+        self._reschedule()
         if draft.progress and draft.catalog != draft.before.catalog:
             sequences.kept(draft, self.catalog.ways)
 
