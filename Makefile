@@ -22,7 +22,7 @@ UV_PYTHON := $(if $(filter file,$(origin PYTHON)),,--python $(PYTHON))
 help: ## say what can be made
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 18
 
-demo: $(STAMP) ## run four journeys over a year of real shopping
+demo: $(STAMP) ## run four journeys over a year of real shopping, and write its report
 	$(BIN)/journeykit demo
 
 test: $(STAMP) ## run the everyday tests, the docs and the architecture among them

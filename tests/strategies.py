@@ -43,6 +43,7 @@ from journeykit import (
     Send,
     SequenceTrigger,
     Split,
+    Survey,
     Topic,
     Until,
     Update,
@@ -54,6 +55,7 @@ from journeykit import (
     api,
     on,
 )
+from journeykit.model.surveys import SURVEY_KINDS
 
 T = TypeVar("T")
 
@@ -279,7 +281,7 @@ class _Steps:
     def one(self, depth: int, before: tuple[str, ...]) -> Any:
         draw = self.draw
         kinds = ["send", "wait", "wait", "update", "emit", "call", "collect"]
-        kinds += ["wait_for", "branch", "split", "repeat"] if depth else []
+        kinds += ["wait_for", "branch", "split", "repeat", "survey"] if depth else []
         kinds += ["exit"] if before and depth < 2 else []
         kind = draw(st.sampled_from(kinds))
         common = {"id": self.id(), "touchpoint": None}
@@ -325,6 +327,20 @@ class _Steps:
             )
         if kind == "collect":
             return Collect(**draw(collects()), **common)
+        if kind == "survey":
+            within = draw(st.none() | durations())
+            text = st.text(min_size=1, max_size=40)
+            return Survey(
+                **draw(sends()),
+                kind=draw(st.sampled_from(SURVEY_KINDS)),
+                within=within,
+                otherwise=() if within is None else self.many(depth - 1, inside),
+                survey=draw(st.none() | names()),
+                question=draw(
+                    st.just("") | text | st.just({"": "How?", "de-CH": "Wie?"})
+                ),
+                **common,
+            )
         if kind == "wait_for":
             when = conditions("entry", "profile") | triggers(
                 "event", "entry", "profile"

@@ -87,7 +87,10 @@ def is_said(name: str) -> bool:
 # Definitions: one of these pages has a section each, with a row for each field.
 
 
-DEFINED = ("steps.md", "triggers.md", "schedules.md", "traits.md", "segments.md")
+DEFINED = (
+    *("steps.md", "triggers.md", "schedules.md", "traits.md", "segments.md"),
+    "objectives.md",
+)
 
 
 def described() -> dict[str, Section]:
@@ -237,6 +240,7 @@ STRUCTS: Mapping[str, type[msgspec.Struct]] = {
     "Address": customer.Address,
     "Consent": customer.Consent,
     "Released": customer.Released,
+    "Asking": customer.Asking,
     "Held": customer.Held,
     "Progress": customer.Progress,
     "Score": customer.Score,

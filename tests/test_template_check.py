@@ -46,6 +46,7 @@ def check(
     links: bool = False,
     providers: str = "post",
 ) -> list[Issue]:
+    typed = send if "type: " in send else f"type: send, {send}"
     files = {
         "journeykit.toml": "[channels]\n"
         + "".join(f'{name} = "{providers}"\n' for name in ("email", "sms", "push"))
@@ -53,7 +54,7 @@ def check(
         "policies.yaml": "consent: [{default: allow}]",
         "journeys/welcome.yaml": (
             f"id: welcome\ntrigger: {{name: customer.registered}}\npurpose: {purpose}\n"
-            f"steps:\n  - {{id: greet, type: send, {send}}}\n"
+            f"steps:\n  - {{id: greet, {typed}}}\n"
         ),
         **{f"templates/{name}": text for name, text in templates.items()},
     }
@@ -282,6 +283,28 @@ def test_links_must_be_set_up_where_a_template_has_some(tmp_path: Path) -> None:
         )
     ]
     assert asks == []
+
+
+SURVEY = "channel: [email, sms], template: hello, type: survey, kind: nps"
+
+
+def test_a_survey_is_answered_by_a_link_or_by_reply(tmp_path: Path) -> None:
+    link = {"hello.email.html": "{{ survey.url }}", "hello.sms.txt": "0 to 10?"}
+    without = {"hello.email.html": "How was it?", "hello.sms.txt": "0 to 10?"}
+
+    good = check(tmp_path, link, send=SURVEY, links=True)
+    bad = check(tmp_path, without, send=SURVEY, links=True)
+    unlinked = check(tmp_path, link, send=SURVEY)
+    (tmp_path / "templates/hello.sms.txt").unlink()
+    no_survey = check(tmp_path, {"hello.email.html": "{{ survey.url }}"})
+
+    assert good == []
+    [(level, message)] = said(bad)
+    assert (level, "no link to answer" in message) == ("warning", True)
+    [(level, message)] = said(unlinked)
+    assert (level, "no links are set up" in message) == ("error", True)
+    (level, message), *_ = said(no_survey)
+    assert (level, "only a Survey's message has" in message) == ("error", True)
 
 
 def test_a_language_that_others_are_in_is_hinted_at(tmp_path: Path) -> None:

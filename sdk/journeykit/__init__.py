@@ -122,6 +122,19 @@ if TYPE_CHECKING:
         Objective as Objective,
         Touchpoint as Touchpoint,
     )
+    from journeykit.model.measures import (
+        Active as Active,
+        Arrival as Arrival,
+        Conversion as Conversion,
+        Membership as Membership,
+        MessageRate as MessageRate,
+        Occurrences as Occurrences,
+        Reach as Reach,
+        Returning as Returning,
+        Revenue as Revenue,
+        SurveyScore as SurveyScore,
+        Total as Total,
+    )
     from journeykit.model.placements import asked as asked
     from journeykit.model.policies import (
         Breaker as Breaker,
@@ -157,6 +170,7 @@ if TYPE_CHECKING:
         Send as Send,
         Split as Split,
         Start as Start,
+        Survey as Survey,
         Until as Until,
         Update as Update,
         Wait as Wait,
@@ -236,6 +250,10 @@ _PLACES = {
     "model.identity": "IdentityRules",
     "model.journey": "ExitRule Goal Holdout Journey ReEntry",
     "model.mapping": "Objective Touchpoint",
+    "model.measures": (
+        "Active Arrival Conversion Membership MessageRate Occurrences Reach Returning "
+        "Revenue SurveyScore Total"
+    ),
     "model.placements": "asked",
     "model.policies": (
         "Breaker Cap ClosedDays ConsentDefault OpenHours Policies QuietHours Topic"
@@ -244,8 +262,8 @@ _PLACES = {
     "model.schedules": "ScheduleTrigger every once",
     "model.segments": "Persona Segment Stage audience_plan",
     "model.steps": (
-        "Arm Branch Call Collect Emit Exit Goto Repeat Send Split Start Until Update "
-        "Wait WaitFor When Window"
+        "Arm Branch Call Collect Emit Exit Goto Repeat Send Split Start Survey "
+        "Until Update Wait WaitFor When Window"
     ),
     "model.traits": (
         "Average Cadence Count Distinct Expected FavoriteChannel FavoriteHour First "

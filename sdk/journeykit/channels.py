@@ -218,6 +218,8 @@ class Message:
         zone: The customer's time zone as of the decision; empty if not known.
         placement: The place in an app or on a page that has asked for it; empty: none has.
         ask: The id of the event by which it asked.
+        survey: The name of the survey that it asks; empty: it is none.
+        asks: What the survey asks for: `nps`, `csat`, `ces`, `text`.
         content: What the template came to; None for a channel without a `medium`.
         body: What `Channel.render` made of it: what the provider gets.
     """
@@ -238,6 +240,8 @@ class Message:
     zone: str = ""
     placement: str = ""
     ask: str = ""
+    survey: str = ""
+    asks: str = ""
     content: Content | None = None
     body: Any = None
 

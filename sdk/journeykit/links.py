@@ -1,8 +1,8 @@
 """Signed links: addresses that say who may do what, without a password or a session.
 
 Whoever holds the link of a message can unsubscribe, confirm, see and change preferences,
-or be led on to what the message links to; nobody can make such a link up, or change what
-one is for. Nothing of it is kept anywhere: a link holds what it says.
+answer its survey, or be led on to what the message links to; nobody can make such a link
+up, or change what one is for. Nothing of it is kept anywhere: a link holds what it says.
 
     https://post.example.com/u/SIGNATURE.CLAIMS
 
@@ -32,7 +32,9 @@ from journeykit.channels import Message
 from journeykit.credentials import Secret
 from journeykit.errors import InputError
 
-Kind = Literal["unsubscribe", "preferences", "confirm", "click", "open", "inbox"]
+Kind = Literal[
+    "unsubscribe", "preferences", "confirm", "click", "open", "inbox", "survey"
+]
 """What a link is for; it is signed, so that none can serve for another."""
 
 PATHS: Mapping[Kind, str] = MappingProxyType(
@@ -42,6 +44,7 @@ PATHS: Mapping[Kind, str] = MappingProxyType(
         "confirm": "/c/",
         "click": "/l/",
         "open": "/o/",
+        "survey": "/s/",
     }
 )
 """Where each kind is answered; an `inbox` token is none of a page."""
@@ -51,6 +54,7 @@ LIFETIMES: Mapping[Kind, timedelta] = MappingProxyType(
         "preferences": timedelta(days=90),
         "confirm": timedelta(days=30),
         "inbox": timedelta(days=1),
+        "survey": timedelta(days=90),
     }
 )
 """For how long after the decision; see also `CLICKS_LEAD`. Others never expire: mail is kept for years, and
@@ -84,6 +88,7 @@ _LETTERS: Mapping[Kind, str] = MappingProxyType(
         "click": "l",
         "open": "o",
         "inbox": "i",
+        "survey": "s",
     }
 )
 _KINDS = {letter: kind for kind, letter in _LETTERS.items()}
@@ -109,6 +114,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
         at: When the message was decided, aware, to the second.
         expires_at: From when on it is of no use, aware; None: never.
         test: Whether the message was test traffic.
+        survey: The name of the survey that the message asks; empty: it asks none.
+        asks: What the survey asks for: `nps`, `csat`, `ces`, `text`.
     """
 
     kind: Kind
@@ -121,6 +128,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     expires_at: datetime | None = None
     test: bool = False
+    survey: str = ""
+    asks: str = ""
 
 
 class _Claims(
@@ -138,6 +147,8 @@ class _Claims(
     l: str = ""
     x: int = 0
     m: bool = False
+    s: str = ""
+    q: str = ""
 
 
 _claims = msgspec.json.Decoder(_Claims)
@@ -247,7 +258,7 @@ class Links:
         """Return a message's own links: `unsubscribe`, `preferences` and `confirm`.
 
         With `track_opens` also `open`, the address of a picture that is to stand in an
-        e-mail's HTML.
+        e-mail's HTML; and `survey`, the answer page, if the message asks something.
 
         Raises:
             InputError: The secret isn't there, or too short.
@@ -255,6 +266,8 @@ class Links:
         kinds: list[Kind] = ["unsubscribe", "preferences", "confirm"]
         if self.track_opens:
             kinds.append("open")
+        if message.survey:
+            kinds.append("survey")
         return {kind: self._address(kind, message) for kind in kinds}
 
     def tracked(self, message: Message, url: str) -> str:
@@ -346,6 +359,8 @@ class Links:
             at=message.at,
             expires_at=None if lifetime is None else message.at + lifetime,
             test=message.test,
+            survey=message.survey if kind == "survey" else "",
+            asks=message.asks if kind == "survey" else "",
         )
         return f"{self._base}{PATHS[kind]}{self.token(link)}"
 
@@ -455,6 +470,8 @@ def _packed(link: Link) -> _Claims:
         l=link.locale,
         x=0 if link.expires_at is None else int(link.expires_at.timestamp()),
         m=link.test,
+        s=link.survey,
+        q=link.asks,
     )
 
 
@@ -470,6 +487,8 @@ def _link(claims: _Claims, kind: Kind) -> Link:
         at=datetime.fromtimestamp(claims.a, UTC),
         expires_at=datetime.fromtimestamp(claims.x, UTC) if claims.x else None,
         test=claims.m,
+        survey=claims.s,
+        asks=claims.q,
     )
 
 

@@ -16,6 +16,7 @@ import msgspec
 from journeykit.errors import InputError
 from journeykit.links import LinkSettings
 from journeykit.model.identity import IdentityRules
+from journeykit.model.watching import WatchSettings
 
 SCHEMA = 1
 """The number of the manifest's form; one more with each that older releases misread."""
@@ -59,6 +60,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         scores: The models that are asked about customers, by name.
         sources: The sources that have a door, by name.
         identity: Which identifiers say whom an event is about.
+        watch: What is looked after every day, and whom to tell.
         schema: The number of this form.
     """
 
@@ -75,6 +77,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     scores: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     identity: IdentityRules = IdentityRules()
+    watch: WatchSettings = WatchSettings()
     schema: int = SCHEMA
 
     @classmethod

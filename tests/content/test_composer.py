@@ -153,6 +153,29 @@ def test_its_own_links_are_there(compose: Any) -> None:
     assert all(url.startswith("https://post.example.com/") for url in urls)
 
 
+def test_a_survey_has_a_link_for_each_score(compose: Any) -> None:
+    scores = (
+        "{% for link in survey.links %}{{ link.score }}:{{ link.url }} {% endfor %}"
+    )
+    files = {"hello.email.html": "{{ survey.url }} " + scores}
+    tracking = replace(LINKS, track=True)
+
+    found = compose(files, links=tracking, survey="checkout", asks="csat")
+
+    url, *each = found.parts["html"].split()
+    assert url.startswith("https://post.example.com/s/")
+    assert each == [f"{n}:{url}?score={n}" for n in range(1, 6)]
+
+
+def test_a_message_that_asks_nothing_has_no_survey(compose: Any) -> None:
+    files = {"hello.email.html": "{{ survey.url }}"}
+
+    with pytest.raises(ContentError, match="only the message of a Survey asks"):
+        compose(files, links=LINKS)
+    with pytest.raises(ContentError, match="no links are set up"):
+        compose(files, survey="checkout", asks="nps")
+
+
 def test_no_variable_stands_in_for_what_is_there_for_all(compose: Any) -> None:
     files = {"hello.email.html": "{{ unsubscribe_url }}{{ locale }}"}
     variables = {"unsubscribe_url": "https://evil.example", "locale": "xx"}

@@ -35,10 +35,12 @@ from journeykit.engine.commands import AbsorbCustomer
 from journeykit.engine.consent import ConsentRules
 from journeykit.engine.customer import (
     Address,
+    Asking,
     Consent,
     Customer,
     Held,
     Past,
+    Released,
     Score,
     Visits,
     created,
@@ -421,6 +423,28 @@ def test_caps_count_what_both_have_got() -> None:
     ids = {entry.delivery_id for entry in [*survivor.ledger, *loser.ledger]}
     assert {entry.delivery_id for entry in after.ledger} == ids
     assert after.seen.keys() >= survivor.seen.keys() | loser.seen.keys()
+
+
+def test_a_survey_that_either_has_answered_is_answered() -> None:
+    when = START + timedelta(hours=1)
+    entries = [Released(MS, "sms", "", "j", "marketing", id) for id in "abc"]
+    asks = Asking("nps", "s")
+    done = replace(asks, answered=True)
+    survivor = ada(ledger=entries[:2], surveys={"a": asks, "b": done})
+    loser = visitor(ledger=entries, surveys={"a": done, "b": asks, "c": asks})
+
+    after = joined(survivor, loser, at=when).customer
+
+    assert {id: one.answered for id, one in after.surveys.items()} == {
+        "a": True,
+        "b": True,
+        "c": False,
+    }
+    assert decode(encode(after)).surveys == after.surveys
+    again = happen(
+        after, "survey.answered", at=when, delivery_id="a", kind="nps", score=1
+    )
+    assert again.surveys == after.surveys
 
 
 def test_lifetime_counters_add_up() -> None:

@@ -42,6 +42,7 @@ NOT_LITERAL = {
     "how": {"listed", "counted", "taken_back"},
     "because": {"timeout", "not_sent", *LOST},
     "self._name": set[str](),
+    "answer.name": set[str](),
     "self._journey": set[str](),
     "item.reason": {"removed_by_journey"},
     "returned.reason": set(get_args(ReturnReason)),

@@ -10,7 +10,10 @@ import pytest
 import journeykit_handlers
 
 FOLDER = Path(journeykit_handlers.__file__).parent
-HANDLERS = ("ingest", "tick", "relay", "deliver", "feedback", "http", "publish")
+HANDLERS = (
+    *("ingest", "tick", "relay", "deliver", "feedback", "http", "publish"),
+    "watch",
+)
 FORBIDDEN = (
     ast.If,
     ast.IfExp,

@@ -23,6 +23,7 @@ FUNCTIONS = {  # of both templates, by the name of the module that handles
     "publish": ("template", "PublishFunction", "PublishRole"),
     "relay": ("template", "RelayFunction", "RelayRole"),
     "tick": ("template", "TickFunction", "TickRole"),
+    "watch": ("template", "WatchFunction", "WatchRole"),
 }
 
 

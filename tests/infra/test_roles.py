@@ -65,6 +65,7 @@ CALLS: dict[str, dict[str, set[str]]] = {
         "DeliveriesTable": {"dynamodb:BatchGetItem"},
         "StateTable": STATE,
         "DecisionsStream": {"firehose:PutRecordBatch"},
+        "ArchiveStream": {"firehose:PutRecordBatch"},
         "parameter/journeykit/${AWS::StackName}": {"ssm:GetParametersByPath"},
         "parameter/journeykit/${AWS::StackName}/": {"ssm:GetParametersByPath"},
         "FeedbackLogs": LOG,
@@ -140,6 +141,16 @@ CALLS: dict[str, dict[str, set[str]]] = {
         "WakesQueue": {"sqs:SendMessage"},
         "TickLogs": LOG,
     },
+    "watch": {
+        "RecordsBucket": {"s3:ListBucket"},
+        "${RecordsBucket.Arn}/decisions/*": {"s3:GetObject"},
+        "${RecordsBucket.Arn}/watch/*": {"s3:GetObject", "s3:PutObject"},
+        "StateTable": STATE | {"dynamodb:BatchWriteItem", "dynamodb:PutItem"},
+        "AlarmTopic": {"sns:Publish"},
+        "parameter/journeykit/${AWS::StackName}": {"ssm:GetParametersByPath"},
+        "parameter/journeykit/${AWS::StackName}/": {"ssm:GetParametersByPath"},
+        "WatchLogs": LOG,
+    },
 }
 
 # Where a `*` can't be avoided, and why.
@@ -160,6 +171,7 @@ WILDCARDS = {
     "${RecordsBucket.Arn}/decisions/*": "objects, which Firehose names",
     "${RecordsBucket.Arn}/events/*": "objects, which Firehose names",
     "${RecordsBucket.Arn}/failed/*": "objects, which Firehose names",
+    "${RecordsBucket.Arn}/watch/*": "objects, by the parts of the log",
 }
 # botocore's words for calls that rights name otherwise.
 RIGHTS = {
@@ -370,7 +382,7 @@ def test_the_key_is_used_from_this_account_only() -> None:
     assert conditions["kms:CallerAccount"] == account
     assert [
         text(service).split(".")[0] for service in conditions["kms:ViaService"]
-    ] == [*("dynamodb", "firehose", "s3", "sqs", "ssm")]
+    ] == [*("dynamodb", "firehose", "s3", "sns", "sqs", "ssm")]
     assert couriers["Condition"] == {"StringEquals": {"aws:SourceAccount": account}}
     assert couriers["Principal"]["Service"] == [
         f"{service}.amazonaws.com" for service in ("events", "cloudwatch", "sns")

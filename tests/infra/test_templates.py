@@ -59,7 +59,7 @@ NEEDS = {
     },
     "feedback": {
         *("customers_table", "deliveries_table", "state_table", "dead_letter_queue"),
-        *("decisions_stream", "manifest"),
+        *("decisions_stream", "archive_stream", "manifest"),
     },
     "http": {
         *("bus", "events_queue", "feedback_queue", "customers_table", "state_table"),
@@ -69,12 +69,14 @@ NEEDS = {
         *("customers_table", "state_table", "wakes_queue", "dead_letter_queue"),
         *("decisions_stream", "manifest"),
     },
-    "publish": {*Settings.__struct_fields__} - {"deliveries_table"},
+    "publish": {*Settings.__struct_fields__}
+    - {"deliveries_table", "archive_stream", "records_bucket", "alarm_topic"},
     "relay": {
         *("timers_table", "wakes_queue", "calls_queue", "deliver_queues", "bus"),
         *("decisions_stream", "dead_letter_queue"),
     },
     "tick": {"timers_table", "wakes_queue"},
+    "watch": {"state_table", "records_bucket", "alarm_topic", "manifest"},
 }
 
 
@@ -381,7 +383,7 @@ def test_only_providers_and_customers_need_no_key_where_callers_use_iam() -> Non
         "GET /v1/feedback/{channel}": "NONE",
         "ANY /v1/sources/{source}": "NONE",
         "POST /v1/feedback/{channel}": "NONE",
-        **dict.fromkeys([f"ANY /{kind}/{{token}}" for kind in "upclo"], "NONE"),
+        **dict.fromkeys([f"ANY /{kind}/{{token}}" for kind in "upcslo"], "NONE"),
         "ANY /v1/inbox/{customer}": "NONE",
         "ANY /v1/inbox/{customer}/{notice}/{act}": "NONE",
     }
@@ -644,9 +646,22 @@ def test_models_are_asked_when_the_operator_says_so() -> None:
     assert asked.score == ScoreRequest()
 
 
+def test_the_day_before_is_looked_at_when_the_operator_says_so() -> None:
+    schedule = resources("template", "AWS::Scheduler::Schedule")["WatchingSchedule"]
+    properties = schedule["Properties"]
+
+    assert schedule["Condition"] == "Watches"
+    assert properties["ScheduleExpression"] == {"Ref": "WatchSchedule"}
+    assert text(properties["Target"]["Arn"]) == "${WatchFunction.Arn}"
+    assert text(properties["Target"]["DeadLetterConfig"]["Arn"]) == (
+        "${TicksDeadQueue.Arn}"
+    )
+
+
 def test_time_is_looked_at_each_minute() -> None:
     schedules = resources("template", "AWS::Scheduler::Schedule")
-    [schedule] = (one for id, one in schedules.items() if id != "ScoringSchedule")
+    others = ("ScoringSchedule", "WatchingSchedule")
+    [schedule] = (one for id, one in schedules.items() if id not in others)
 
     properties = schedule["Properties"]
     assert properties["ScheduleExpression"] == "rate(1 minute)"

@@ -242,12 +242,12 @@ def test_a_result_may_be_read_behind_its_step(steps: list[Any]) -> None:
         (
             [Call("voucher"), mail(code=step("call-vuocher").result)],
             "error",
-            "only a Call and a Collect have a result; did you mean 'call-voucher'?",
+            "only a Call, a Collect and a Survey have a result; did you mean 'call-voucher'?",
         ),
         (
             [Wait(days(1)), mail(code=step("wait-1d").result)],
             "error",
-            "only a Call and a Collect have a result; there is none",
+            "only a Call, a Collect and a Survey have a result; there is none",
         ),
         (
             [Call("voucher"), mail(code=step("call-voucher").code)],

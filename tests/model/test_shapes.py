@@ -151,7 +151,7 @@ def test_feedback_has_a_vocabulary(name: str) -> None:
     shapes = Shapes(FEEDBACK)
     Draft202012Validator.check_schema(FEEDBACK[name])
 
-    good = {"rating": 4, "ticket": "T-1"}
+    good = {"rating": 4, "ticket": "T-1", "survey": "checkout", "kind": "nps"}
 
     assert shapes.wrong(name, good | {"more": 1}) == ""
     assert shapes.wrong(name, {}).endswith("is missing")

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from journeykit import Cap, Duration, Journey, Policies, Send, Window
+from journeykit import Cap, Duration, Journey, Policies, Send, Survey, Window
 from journeykit.model.zones import is_zone, zone
 
 DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -63,6 +63,7 @@ class Letter:
     journey: str
     purpose: str
     id: str = ""
+    asks: bool = False
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,14 @@ class Question:
 
     def by(self, channel: str) -> Letter:
         """The message, if it went over this channel."""
-        return Letter(self.now, channel, self.topic, self.journey.id, self.purpose)
+        return Letter(
+            self.now,
+            channel,
+            self.topic,
+            self.journey.id,
+            self.purpose,
+            asks=isinstance(self.step, Survey),
+        )
 
 
 def verdict(policies: Policies, known: Known, asked: Question) -> tuple[str, str]:
@@ -202,9 +210,23 @@ def verdict(policies: Policies, known: Known, asked: Question) -> tuple[str, str
     for cap in policies.caps:
         if cap.channel is None and is_full(cap, known, letter, asked):
             return "frequency_cap", channel
+    if is_tired(policies, known, letter, asked, asked.now):
+        return "frequency_cap", channel
     for reason in closed(policies, channel, asked.purpose, asked.now, asked, known):
         return reason, channel
     return "sent", channel
+
+
+def is_tired(
+    policies: Policies, known: Known, letter: Letter, asked: Question, now: int
+) -> bool:
+    """Whether it would be a survey too soon after another one."""
+    where = known.zone(asked.journey)
+    return letter.asks and any(
+        after(other.at, policies.survey_cool_down, where) > now
+        for other in known.letters
+        if other.asks
+    )
 
 
 def next_turn(policies: Policies, known: Known, asked: Question) -> int | None:

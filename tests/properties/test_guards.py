@@ -16,6 +16,7 @@ from tests.properties.oracle import (
     closed,
     expires_at,
     is_full,
+    is_tired,
     next_turn,
     verdict,
 )
@@ -217,6 +218,9 @@ class Witness:
     def _frees_up(self, asked: Question, channel: str, instant: int) -> bool:
         """Whether some cap that is full now has room from that instant on."""
         letter = asked.by(channel or asked.channels[0])
+        policies = self.world.policies
+        if is_tired(policies, self.known, letter, asked, instant - 1):
+            return not is_tired(policies, self.known, letter, asked, instant)
         return any(
             is_full(cap, self.known, letter, asked)
             and is_full(cap, self.known, letter, asked, instant - 1)

@@ -60,6 +60,7 @@ from journeykit import (
     Start,
     Stimulus,
     Sum,
+    Survey,
     TraceEntry,
     Trigger,
     Until,
@@ -438,8 +439,8 @@ def step(dice: Dice, style: Style, depth: int) -> Step:
         arms = [Arm("left", 50, inner()), Arm("right", 50, inner())]
         return Split(arms, on_reentry=dice.pick("sticky", "redraw"))
     if kind == "rarer":
-        if which := dice.number(3):
-            return other(dice) if which == 1 else digest(dice)
+        if which := dice.number(4):
+            return (other, digest, survey)[which - 1](dice)
         until = dice.pick(*style.asked, *OF_RUN) if dice.rare() else None
         return Repeat([Wait(due(dice)), *inner()], times=dice.pick(2, 3), until=until)
     if kind == "update":
@@ -462,6 +463,19 @@ def digest(dice: Dice) -> Step:
         include_entry=dice.pick(True, False),
         on_empty=dice.pick("exit", "proceed"),
         **taken_back,
+    )
+
+
+def survey(dice: Dice) -> Step:
+    """A step that asks, and may wait for the answer."""
+    return Survey(
+        dice.pick("email", "sms"),
+        "ask",
+        kind=dice.pick("nps", "csat", "text"),
+        within=dice.pick(None, days(1), hours(5)),
+        purpose=dice.pick(None, "transactional"),
+        expires_after="never",
+        on_capped=dice.pick("skip", "defer"),
     )
 
 

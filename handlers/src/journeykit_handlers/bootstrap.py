@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar, cast
 
 from aws_lambda_powertools import Logger, Metrics
@@ -17,6 +18,10 @@ from journeykit.observers import Observer, Observers
 from journeykit_handlers.telemetry import Measures, Printed, Telemetry
 
 if TYPE_CHECKING:
+    from journeykit.insight.alarms import Alarm
+    from journeykit.insight.parts import FilesPart
+    from journeykit.insight.watching import Watching
+    from journeykit.model.watching import Contact
     from journeykit_handlers.parameters import Secrets
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -46,6 +51,107 @@ def refresh_secrets() -> None:
     """Read the secrets that channels and actions need, if they are too old by now."""
     if path := os.environ.get("JOURNEYKIT_SECRETS_PATH"):
         _secrets(path).refresh()
+
+
+def watch(event: dict[str, Any], *, time_left: Callable[[], int]) -> dict[str, Any]:
+    """Look at the day before, and at the days that nobody has looked at yet.
+
+    Args:
+        event: `at`: another day to look at, such as `2026-11-30`; `dry_run`.
+        time_left: Milliseconds until the function is ended.
+
+    Raises:
+        InputError: `at` is no day, or one that is not over yet.
+        StoreError: Somebody was not told, or not all was counted; the same again goes on.
+    """
+    from journeykit.errors import StoreBusy
+    from journeykit.insight.watching import MISSED_DAYS
+
+    watching = _watching()
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    dry_run = bool(event.get("dry_run"))
+    if event.get("at"):
+        days = [_day_over(event["at"], yesterday)]
+    else:
+        days = [*watching.missed(yesterday)] or [yesterday]
+    failures: list[str] = []
+    found: dict[str, Any] = {}
+    for day in days:
+        done = watching.run(
+            day,
+            dry_run=dry_run,
+            may_act=yesterday - day < timedelta(days=MISSED_DAYS),
+            may_pause=day == yesterday,
+            time_left=lambda: time_left() / 1000,
+        )
+        findings = [one.key for one in done.looked.findings]
+        logger.info("watched", day=str(day), findings=findings, paused=done.paused)
+        if not dry_run:  # it would raise alarms
+            measures.count("Findings", len(findings))
+            measures.count("JourneysPaused", len(done.paused))
+        found[str(day)] = {
+            "findings": findings,
+            "paused": list(done.paused),
+            "read": done.read,
+        }
+        failures += done.failures
+    if failures:
+        raise StoreBusy("; ".join(failures))
+    return found
+
+
+@cache
+def _watching() -> Watching:
+    from journeykit.insight.alarms import hand_over, message_of
+    from journeykit.insight.parts import stored_part
+    from journeykit.insight.watching import Watching
+
+    cloud = app()
+
+    def parts(first: date, last: date) -> Iterator[FilesPart]:
+        logs = cloud.stored_logs
+        since, until = _midnight(first), _midnight(last + timedelta(days=1))
+        for one in logs.decisions(since=since, until=until):
+            fetch = partial(logs.fetched, one)
+            yield stored_part(one.name, one.keys, one.size, fetch)
+
+    def tell(contact: Contact, alarm: Alarm) -> str:
+        channel = cloud.channels.get(contact.channel)
+        if channel is None:
+            return f"nobody carries channel {contact.channel!r}"
+        return hand_over(channel, message_of(alarm, contact, medium=channel.medium))
+
+    def everybody(alarm: Alarm) -> str:
+        cloud.alarm_topic.tell(alarm.subject, "\n".join(alarm.lines()))
+        return ""
+
+    return Watching(
+        cloud.manifest.workspace,
+        cloud.manifest.watch,
+        parts,
+        cloud.watch_shelf,
+        cloud.states,
+        tell,
+        cloud.pause,
+        everybody=everybody,
+    )
+
+
+def _day_over(at: object, yesterday: date) -> date:
+    """Read which day to look at. One to come would count as looked at until then."""
+    from journeykit.errors import InputError
+
+    try:
+        day = date.fromisoformat(str(at))
+    except ValueError:
+        raise InputError("is no day such as 2026-11-30", place="at") from None
+    if day > yesterday:
+        raise InputError(f"{day} is not over yet", place="at")
+    return day
+
+
+def _midnight(day: date) -> int:
+    return int(datetime.combine(day, time(), UTC).timestamp()) * 1000
 
 
 @cache

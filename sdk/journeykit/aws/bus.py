@@ -473,6 +473,22 @@ def _holds(rule: RuleTypeDef | None, pattern: str) -> bool:
         return False
 
 
+def detail_of(event: Event) -> dict[str, Any]:
+    """Return the detail of an event that came in at a door of ours."""
+    detail = {
+        "customer": event.customer,
+        "id": event.id,
+        "occurred_at": event.occurred_at,
+        "received_at": event.received_at,
+        "source": event.source,
+        "test": event.test,
+        "properties": event.properties,
+    }
+    if event.identifiers:
+        detail["identifiers"] = event.identifiers
+    return detail
+
+
 def _entry(event: Event | PublishEvent, bus: str) -> Entry:
     """An event as the bus takes it."""
     if isinstance(event, PublishEvent):
@@ -486,17 +502,7 @@ def _entry(event: Event | PublishEvent, bus: str) -> Entry:
         }
     else:
         source = HTTP
-        detail = {
-            "customer": event.customer,
-            "id": event.id,
-            "occurred_at": event.occurred_at,
-            "received_at": event.received_at,
-            "source": event.source,
-            "test": event.test,
-            "properties": event.properties,
-        }
-        if event.identifiers:
-            detail["identifiers"] = event.identifiers
+        detail = detail_of(event)
     return {
         "Source": source,
         "DetailType": event.name,

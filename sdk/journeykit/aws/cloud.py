@@ -34,6 +34,7 @@ from journeykit.runtime.failures import places
 
 if TYPE_CHECKING:
     from journeykit.channels import Channel, Report
+    from journeykit.model.events import Event
 
 T = TypeVar("T")
 
@@ -149,6 +150,8 @@ class Cloud(Parts):
     def feedback(self, record: Mapping[str, Any]) -> None:
         """Handle a record of the feedback queue: what a provider says about messages.
 
+        It is archived before anything is decided, so that no decision is without a cause.
+
         Raises:
             JourneyKitError: It can't be handled now; the same record may come again.
         """
@@ -157,7 +160,14 @@ class Cloud(Parts):
             told = self._read(record, partial(_reports_in, channels), "feedback")
             if told and told[1]:
                 name, reports = told
-                self.runtime.feedback(reports, now=self._clock(), channel=name)
+                self.runtime.feedback(
+                    reports, now=self._clock(), channel=name, archive=self._archived
+                )
+
+    def _archived(self, events: Sequence[Event]) -> None:
+        from journeykit.aws.archive import envelope_lines
+
+        self.archive.append(envelope_lines(events))
 
     def publish(
         self, request: Mapping[str, Any], *, time_left: Callable[[], int]

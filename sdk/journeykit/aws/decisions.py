@@ -1,4 +1,6 @@
-"""The decision log: lines of JSON to a Firehose stream, which puts them into S3.
+"""The logs: lines of JSON to a Firehose stream, which puts them into S3.
+
+Decisions go to one stream, and what providers say about messages to that of the archive.
 
 Firehose bills each record in steps of 5 KB, so lines are packed: as many into a record as
 fit. A line is never cut, since Firehose may put two records into two files. What is sent
@@ -43,11 +45,13 @@ class DecisionLog:
         stream: str,
         *,
         sleep: Callable[[float], None] = time.sleep,
+        what: str = "decision log",
     ) -> None:
-        """Take the stream's name, and what waits between two attempts."""
+        """Take the stream's name, what waits between two attempts, and which log it is."""
         self._client = client
         self._stream = stream
         self._sleep = sleep
+        self._what = what
         self.dropped = 0
 
     def append(self, lines: bytes) -> None:
@@ -79,15 +83,16 @@ class DecisionLog:
                 end = lines.find(b"\n", start) + 1 or len(lines)
                 self.dropped += 1
                 _log.error(
-                    "a decision of %d bytes is dropped from the log: a record holds %d",
+                    "a line of %d bytes is dropped from the %s: a record holds %d",
                     end - start,
+                    self._what,
                     RECORD_BYTES,
                 )
             start = end
 
     def _put(self, records: Sequence[bytes]) -> None:
         """Send one request, and the rest of it again."""
-        what = f"the decision log's stream {self._stream!r}"
+        what = f"the {self._what}'s stream {self._stream!r}"
         waits = pauses(_ATTEMPTS)
         while records:
             with translated(what):

@@ -7,7 +7,7 @@
     GET  /v1/feedback/<channel>               → the channel's own answer
     GET  /v1/inbox/<customer>                 → state table; POST → the bus as well
     POST /v1/decide, /v1/inbox/<customer>/<place>/ask → decided here, at once
-    /u/…, /p/…, /c/…, /l/…, /o/…              → pages; what comes of them → bus
+    /u/…, /p/…, /c/…, /s/…, /l/…, /o/…        → pages; what comes of them → bus
     GET  /v1/health, /v1/openapi.json
 
 Who writes has an API key that is for it, or is known to API Gateway by IAM. Everything is

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from journeykit.aws.door import CloudDoor
     from journeykit.aws.identities import DynamoIdentities
     from journeykit.aws.levels import Levels
+    from journeykit.aws.logs import StoredLogs
     from journeykit.aws.notices import DynamoNotices
     from journeykit.aws.publishing import Publishing
     from journeykit.aws.queues import Queue
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from journeykit.aws.tallies import DynamoTallies
     from journeykit.aws.timers import Timers
     from journeykit.aws.visits import VisitPages
+    from journeykit.aws.watch_shelf import AlarmTopic, BucketShelf
     from journeykit.channels import Channel
     from journeykit.engine.commands import Command
     from journeykit.engine.guards import ChannelRules
@@ -56,6 +58,9 @@ if TYPE_CHECKING:
     from journeykit.runtime.placements import Placements, Shown
     from journeykit.runtime.runtime import Runtime
     from journeykit.sources import Source
+
+WATCH_BYTES = 64 * 1024 * 1024
+"""What a watch gets of a log at once: a function has 512 MB for files."""
 
 ASK_EVERY_MS = 5_000
 """How old a function's catalog may be: to ask for each event would cost a read of its own."""
@@ -219,7 +224,68 @@ class Parts:
         from journeykit.aws.decisions import DecisionLog
 
         stream = self._settings.required("decisions_stream")
-        return DecisionLog(client("firehose"), stream, sleep=self._sleep)
+        return DecisionLog(self._firehose, stream, sleep=self._sleep)
+
+    @cached_property
+    def archive(self) -> DecisionLog:
+        """The event archive, for what does not come to it by the bus."""
+        from journeykit.aws.decisions import DecisionLog
+
+        stream = self._settings.required("archive_stream")
+        return DecisionLog(
+            self._firehose, stream, sleep=self._sleep, what="event archive"
+        )
+
+    @cached_property
+    def _firehose(self) -> Any:
+        return client("firehose")
+
+    # --- what is watched -------------------------------------------------------------
+
+    @cached_property
+    def _s3(self) -> Any:
+        return client("s3")
+
+    @cached_property
+    def stored_logs(self) -> StoredLogs:
+        """The logs in S3, by day."""
+        from journeykit.aws.logs import StoredLogs
+
+        bucket = self._settings.required("records_bucket")
+        return StoredLogs(bucket, part_bytes=WATCH_BYTES, s3=self._s3)
+
+    @cached_property
+    def watch_shelf(self) -> BucketShelf:
+        """Where a watch keeps what it has counted."""
+        from journeykit.aws.watch_shelf import BucketShelf
+
+        return BucketShelf(self._s3, self._settings.required("records_bucket"))
+
+    @cached_property
+    def alarm_topic(self) -> AlarmTopic:
+        """Whoever is on call."""
+        from journeykit.aws.watch_shelf import AlarmTopic
+
+        return AlarmTopic(client("sns"), self._settings.required("alarm_topic"))
+
+    def states(self) -> Mapping[str, str]:
+        """The journeys that are not simply live."""
+        document = self.catalogs.current()
+        return document.states if document is not None else {}
+
+    def pause(self, journey: str, reason: str) -> None:
+        """Let nobody enter a journey or move on in it.
+
+        Raises:
+            DefinitionError: There is no such journey, or it is in no state for that.
+            StoreError: It can't be stored.
+        """
+        from journeykit.aws.publishing import Operated
+        from journeykit.runtime.states import changed_state
+
+        changed_state(
+            Operated(self), journey, "paused", now=self._clock(), reason=reason
+        )
 
     # --- what is stored --------------------------------------------------------------
 

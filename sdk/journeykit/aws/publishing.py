@@ -35,7 +35,7 @@ KB, compressed; a catalog takes several thousand of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -443,7 +443,7 @@ class Publishing:
             DefinitionError: There is no such journey, or it is in no state for that.
         """
         done = changed_state(
-            _Operated(self._parts),
+            Operated(self._parts),
             asked.journey,
             asked.state,
             now=self._clock(),
@@ -595,11 +595,16 @@ class _Only:
         raise NotImplementedError
 
 
-class _Operated:
+class Operated:
     """Where catalogs are, and the counts that breakers go by."""
 
     def __init__(self, parts: Parts) -> None:
+        """Take whose they are; the counts are looked for when they are to go."""
         self.revision = parts.catalogs.revision
         self.current = parts.catalogs.current
         self.publish = parts.catalogs.publish
-        self.reset_tallies = parts.tallies.reset_tallies
+        self._parts = parts
+
+    def reset_tallies(self, journeys: Collection[str]) -> None:
+        """See `Deliveries.reset_tallies`."""
+        self._parts.tallies.reset_tallies(journeys)

@@ -34,6 +34,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         events_queue_arn: The target of these rules.
         dead_letter_queue_arn: Where EventBridge puts what the target didn't take for a day.
         decisions_stream: The Firehose stream of the decision log.
+        archive_stream: The Firehose stream of the event archive.
+        records_bucket: The bucket of the event archive and the decision log.
+        alarm_topic: ARN: the SNS topic of whoever is on call.
         manifest: The path of the bundle's manifest.
     """
 
@@ -52,6 +55,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     events_queue_arn: str = ""
     dead_letter_queue_arn: str = ""
     decisions_stream: str = ""
+    archive_stream: str = ""
+    records_bucket: str = ""
+    alarm_topic: str = ""
     manifest: str = ""
 
     @classmethod

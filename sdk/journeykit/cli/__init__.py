@@ -18,6 +18,7 @@ from journeykit.model.plain_text import printable
 # Command → what it does. Said here, so that `--help` need not load the modules.
 COMMANDS: Mapping[str, str] = {
     "build": "Build what the functions of a stack run.",
+    "causes": "Say what goes with leaving a journey.",
     "check": "Say what is wrong with a workspace.",
     "customer": "Show everything that is known of a customer.",
     "dead-letters": "Look at what could not be handled, and try it again.",
@@ -32,6 +33,9 @@ COMMANDS: Mapping[str, str] = {
     "inbox-token": "Let an app read the inbox of one customer.",
     "init": "Write a workspace that runs at once.",
     "keys": "Say who may write to the HTTP door of a stack.",
+    "lift": "Say what journeys change, against the people they hold out.",
+    "map": "Draw a journey, or all of them by stage, with counts.",
+    "measure": "Measure goals, objectives, retention, funnels and messages.",
     "pause": "Let nobody enter a journey or move on in it.",
     "personas": "Say who the customers are, and find groups without a name.",
     "plugins": "List the plugins, and what each contributes.",
@@ -39,6 +43,7 @@ COMMANDS: Mapping[str, str] = {
     "publish": "Make a workspace's journeys and policies the live ones.",
     "remove": "Take one customer, or many, out of a journey.",
     "repair": "Send again what a stack may have lost.",
+    "report": "Write all figures of a workspace into one HTML file.",
     "resume": "Let a journey that was paused go on.",
     "retain": "Let go what has been kept for long enough.",
     "run": "Handle events from a file, durably.",
@@ -51,6 +56,7 @@ COMMANDS: Mapping[str, str] = {
     "stop": "End all runs of a journey, and let nobody enter.",
     "suppressions": "Import, export and change the addresses that nothing goes to.",
     "traits": "List what is computed of events, and compute it again.",
+    "watch": "Say what is unusual about a day, and tell whom it concerns.",
     "why": "Tell why a customer did or did not get a message.",
 }
 
@@ -162,7 +168,8 @@ def _failed(message: str) -> int:
 
 def _printable(text: str) -> str:
     """The text with its lines, but without what commands a terminal."""
-    return "\n".join(map(printable, text.split("\n")))
+    # No `map` here: in this package that is the module of a command.
+    return "\n".join(printable(line) for line in text.split("\n"))
 
 
 def _of_plugins() -> Mapping[str, click.Command]:

@@ -14,6 +14,7 @@ import click
 from journeykit.builtin.metrics import Metrics
 from journeykit.cli.operating import in_workspace, with_dry_run, with_durability
 from journeykit.cli.run import announce
+from journeykit.cli.watch_daily import DailyWatch
 from journeykit.local.door import Door
 from journeykit.local.embedded import (
     Embedded,
@@ -94,7 +95,9 @@ def command(
         embedded.catalog()  # better now than with the first event
         embedded.visits.unfinished(now=wall_clock())
         metrics = cast(Metrics, manager.get_plugin("metrics"))
-        service = Service(embedded, metrics=metrics.text)
+        # A dry run has sent nothing that anybody would be told of.
+        daily = DailyWatch(workspace, data) if not dry_run else None
+        service = Service(embedded, metrics=metrics.text, watch=daily)
         door = Door(
             service,
             keys=keys,
@@ -106,10 +109,12 @@ def command(
             sources=loaded.sources(registry),
         )
         server = DoorServer(door, host=host, port=port)
-        _serve(service, server, loaded.name)
+        _serve(service, server, loaded.name, daily)
 
 
-def _serve(service: Service, server: DoorServer, name: str) -> None:
+def _serve(
+    service: Service, server: DoorServer, name: str, daily: DailyWatch | None
+) -> None:
     """Serve until a signal comes."""
     stop = threading.Event()
     numbers = (signal.SIGINT, signal.SIGTERM)
@@ -122,6 +127,8 @@ def _serve(service: Service, server: DoorServer, name: str) -> None:
         click.echo("stopping", err=True)
         server.stop()
     finally:
+        if daily is not None:
+            daily.stop()
         service.stop()
         for number, handler in before.items():
             signal.signal(number, handler)

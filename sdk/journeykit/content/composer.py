@@ -9,6 +9,8 @@ What a template may use beside the variables of its step:
     settings          the front matter, rendered; in bodies and layouts
     content           what the template came to; in layouts
     unsubscribe_url, preferences_url, confirm_url
+    survey            of a Survey's message: `url` of the answer page, and `links` with the
+                      `score`, `group` and `url` of each answer
 """
 
 from __future__ import annotations
@@ -29,13 +31,15 @@ from journeykit.content.templates import Library, TemplateFile, texts
 from journeykit.content.tracking import is_of, tracked_html, tracked_text
 from journeykit.errors import ContentError, Source
 from journeykit.links import Links
+from journeykit.model.surveys import SCALES
 
 TEMPLATES = "templates"
 """The folder, as places in errors name it."""
 
 LINK_NAMES = ("unsubscribe_url", "preferences_url", "confirm_url")
+SURVEY = "survey"
 GLOBALS = frozenset(
-    {"brand", "now", "locale", "direction", "settings", "content", *LINK_NAMES}
+    {"brand", "now", "locale", "direction", "settings", "content", SURVEY, *LINK_NAMES}
 )
 """Names that are there for every template, whatever its step gives."""
 
@@ -283,8 +287,11 @@ class _Job:
             "now": self._at,
             "locale": formats_of(message.locale, written),
             "direction": direction(written),
-            **{f"{name}_url": url for name, url in links.items()},
+            **{f"{name}_url": url for name, url in links.items() if name != SURVEY},
         }
+        if SURVEY in links:
+            self._variables[SURVEY] = survey_links(message, links[SURVEY])
+        self._asks = bool(message.survey)
         self._has_links = bool(links)
 
     def settings(self) -> dict[str, Any]:
@@ -341,8 +348,13 @@ class _Job:
             )
         except ContentError as error:
             found = placed(error, source, self._variant)
-            if not self._has_links and any(
-                f"`{name}`" in found.message for name in LINK_NAMES
+            if f"`{SURVEY}`" in found.message and not self._asks:
+                found = ContentError(
+                    f"{found.message}: only the message of a Survey asks something",
+                    source=found.source,
+                )
+            elif not self._has_links and any(
+                f"`{name}`" in found.message for name in (SURVEY, *LINK_NAMES)
             ):
                 found = ContentError(
                     f"{found.message}: no links are set up; write [links] in "
@@ -357,6 +369,27 @@ class _Job:
                 source=place(source.path, source.line),
             )
         return _encodable(text)
+
+
+def survey_links(message: Message, url: str) -> dict[str, object]:
+    """Return what a template has as `survey`.
+
+    Args:
+        message: A Survey's.
+        url: Of its answer page.
+    """
+    scale = SCALES.get(message.asks)
+    each = [] if scale is None else [(n, scale.group_of(n)) for n in scale.scores]
+    return {
+        "name": message.survey,
+        "kind": message.asks,
+        "url": url,
+        # Which one was followed the page shows chosen; only sending the form records it.
+        "links": [
+            {"score": score, "group": group, "url": f"{url}?score={score}"}
+            for score, group in each
+        ],
+    }
 
 
 def _encodable(text: str) -> str:

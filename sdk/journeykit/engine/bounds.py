@@ -26,8 +26,10 @@ from journeykit.engine.limits import (
     PAST_BYTES,
     PAST_KEY_MS,
     PAST_KEYS,
+    REPLY_MS,
     SEEN,
     SEEN_MS,
+    SURVEYS,
     TRACE_BYTES,
     VARIABLES_BYTES,
 )
@@ -104,7 +106,12 @@ def variables(
 def kept(draft: Draft, catalog: Catalog) -> None:
     """Forget what no rule will ask for any more, and the oldest of what is too much."""
     if draft.ledger:
-        _keep_ledger(draft, catalog.guards.ledger_ms)
+        _keep_ledger(draft, catalog.guards.ledger_ms, catalog.guards.survey_ms)
+    if draft.surveys and draft.ledger is not draft.before.ledger:
+        asks = draft.surveys
+        known = [item.delivery_id for item in draft.ledger if item.delivery_id in asks]
+        if len(known) < len(asks) or len(known) > SURVEYS:
+            draft.surveys = {id: asks[id] for id in known[-SURVEYS:]}
     if draft.past is not draft.before.past:
         _keep_past(draft)
     if draft.progress is not draft.before.progress:
@@ -189,11 +196,19 @@ def _oldest_journeys(draft: Draft) -> Iterator[tuple[str, str]]:
         del draft.past[journey]
 
 
-def _keep_ledger(draft: Draft, window: int) -> None:
-    start = 0
-    while start < len(draft.ledger) and draft.ledger[start].at + window <= draft.now:
-        start += 1
-    ledger = draft.ledger[start:] if start else draft.ledger
+def _keep_ledger(draft: Draft, window: int, of_surveys: int) -> None:
+    ledger, surveys = draft.ledger, draft.surveys
+    if surveys:  # a reply is about the last message, also if no cap counts it
+        window = max(window, REPLY_MS)
+    if ledger[0].at + window <= draft.now:
+        ledger = [
+            entry
+            for entry in ledger
+            if entry.at + (of_surveys if entry.delivery_id in surveys else window)
+            > draft.now
+        ]
+        if len(ledger) == len(draft.ledger):  # old surveys are the first
+            ledger = draft.ledger
     # Three names of 64 characters each: below 200 nobody needs to measure.
     while len(ledger) > LEDGER or (
         len(ledger) > 200 and size_of(ledger) > LEDGER_BYTES

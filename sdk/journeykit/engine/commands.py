@@ -41,6 +41,8 @@ class SendMessage(
         placement: Where an app or a page shows it, which has asked for it; empty: nobody
             has asked, and it goes to the inbox.
         ask: The id of the event that asked.
+        survey: The name of the survey that it asks; empty: it is none.
+        asks: What the survey asks for: `nps`, `csat`, `ces`, `text`.
     """
 
     delivery_id: str
@@ -65,6 +67,8 @@ class SendMessage(
     once: bool = False
     placement: str = ""
     ask: str = ""
+    survey: str = ""
+    asks: str = ""
 
 
 class PublishEvent(

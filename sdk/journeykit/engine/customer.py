@@ -107,7 +107,9 @@ class Enrollment(msgspec.Struct, gc=False, omit_defaults=True):
             want of budget.
         tried: How many channels of the Send that it is at have had their chance. If it
             is more than 0 a message has gone over the last of them.
-        results: Call and Collect step to its result. While the window of a Collect is
+        results: Call, Collect and Survey step to its result. While a Survey waits for an
+            answer it holds `until` when, and the positions of the channels over which it
+            was `asked`. While the window of a Collect is
             open it holds what was `gathered`: a key, by which it may be taken back, and
             the item, or null if it is only counted.
         unconfirmed: It has not begun, and begins when a consent is confirmed.
@@ -149,6 +151,7 @@ class Finished(msgspec.Struct, gc=False, omit_defaults=True):
         entry: What its goals' conditions may name.
         watches: The goals still open, each with an end.
         reached: The goals reached.
+        test: Whether test traffic started it.
     """
 
     id: str
@@ -157,6 +160,7 @@ class Finished(msgspec.Struct, gc=False, omit_defaults=True):
     entry: dict[str, Any] = {}
     watches: list[Watch] = []
     reached: list[str] = []
+    test: bool = False
 
 
 class Visits(msgspec.Struct, gc=False, omit_defaults=True):
@@ -207,6 +211,24 @@ class Released(msgspec.Struct, gc=False, array_like=True):
     journey: str
     purpose: str
     delivery_id: str
+
+
+class Asking(msgspec.Struct, gc=False, omit_defaults=True):
+    """What a message in the ledger asks that is a survey's.
+
+    Attributes:
+        kind: `nps`, `csat`, `ces` or `text`.
+        survey: The survey's name.
+        enrollment: The id of the run that asks.
+        answered: Whether it was answered.
+        test: Whether it is test traffic.
+    """
+
+    kind: str
+    survey: str
+    enrollment: str = ""
+    answered: bool = False
+    test: bool = False
 
 
 class Held(msgspec.Struct, gc=False, omit_defaults=True):
@@ -288,6 +310,7 @@ class Customer(msgspec.Struct, gc=False, omit_defaults=True):
             that is left of them.
         absorbed: Who was merged into this one: `merging.mark_of`; of a merged customer
             what they have left.
+        surveys: Which messages in the ledger are surveys', by their delivery ids.
     """
 
     id: str
@@ -320,6 +343,7 @@ class Customer(msgspec.Struct, gc=False, omit_defaults=True):
     identifiers: list[str] = []
     merged_into: str = ""
     absorbed: list[str] = []
+    surveys: dict[str, Asking] = {}
 
 
 def created(

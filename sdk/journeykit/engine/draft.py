@@ -231,6 +231,7 @@ class Draft:
         "stage",
         "staged_at",
         "steps_left",
+        "surveys",
         "test",
         "told",
         "trace",
@@ -269,6 +270,7 @@ class Draft:
         self.identifiers = customer.identifiers
         self.merged_into = customer.merged_into
         self.absorbed = customer.absorbed
+        self.surveys = customer.surveys
         self.commands: list[Command] = []
         self.trace: list[TraceEntry] = []
         self.queue: list[Queued] = []
@@ -291,13 +293,18 @@ class Draft:
         self.at = at
         self.clock = max(at, self.clock)
         self.generation = self.caused = 0
+        self.test = False
         self.scope.step = None
 
     def note(
         self, kind: str, *, reason: str = "", detail: dict[str, Any] | None = None
     ) -> None:
         """Record a decision that is no single run's."""
-        self.trace.append(TraceEntry(kind, self.at, reason=reason, detail=detail or {}))
+        self.trace.append(
+            TraceEntry(
+                kind, self.at, reason=reason, detail=detail or {}, test=self.test
+            )
+        )
 
     def written(
         self, values: Mapping[str, Any], missing: Sequence[str] = ()
@@ -581,6 +588,7 @@ class Run:
                 enrollment.step,
                 reason,
                 detail or {},
+                enrollment.test,
             )
         )
 

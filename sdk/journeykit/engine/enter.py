@@ -49,7 +49,13 @@ def not_entered(
     """Record why a trigger started nothing."""
     draft.trace.append(
         TraceEntry(
-            kind, draft.at, plan.id, plan.version, reason=reason, detail=detail or {}
+            kind,
+            draft.at,
+            plan.id,
+            plan.version,
+            reason=reason,
+            detail=detail or {},
+            test=draft.test,
         )
     )
 
@@ -259,6 +265,7 @@ def left(draft: Draft, enrollment: Enrollment, outcome: str) -> None:
             enrollment.entry,
             watches,
             enrollment.reached,
+            enrollment.test,
         )
         past.finished = [*past.finished, finished]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from journeykit.engine import bounds, consent as consents, scoring
+from journeykit.engine import bounds, consent as consents, scoring, surveys
 from journeykit.engine.calendar import to_ms
 from journeykit.engine.conditions import Missing, Scope, ValueOf
 from journeykit.engine.consent import MARKETING
@@ -42,6 +42,7 @@ from journeykit.model.events import (
     MESSAGE_UNSUBSCRIBED,
     PROFILE_UPDATED,
     SCORE_UPDATED,
+    SURVEY_ANSWERED,
 )
 from journeykit.model.rules import ID, ID_LENGTH, PURPOSES
 
@@ -243,6 +244,11 @@ def _note_word(draft: Draft, word: Consent, which: str) -> None:
     draft.note("consent", reason=which, detail=said)
 
 
+def _answered(draft: Draft, happening: Happening, guards: Guards) -> bool:
+    surveys.answered(draft, happening)
+    return True
+
+
 # --- who somebody is ---------------------------------------------------------------------
 
 
@@ -425,6 +431,7 @@ def _note_lost(draft: Draft, happening: Happening, lost: Released | None) -> Non
             (step or "") if is_known else "",
             lost_by,
             detail,
+            happening.test,
         )
     )
     draft.changed = True  # so that it is remembered, and counted once
@@ -457,6 +464,7 @@ _LEARN: dict[str, _Learn] = {
     LIST_JOINED: _joined,
     LIST_LEFT: _left,
     IDENTITY_CONFLICT: _conflict,
+    SURVEY_ANSWERED: _answered,
 }
 
 TEACHING = frozenset(_LEARN)

@@ -6,7 +6,8 @@ Cheapest first; the first refusal wins and is recorded with its rule and values:
 2. for each channel in the author's order: suppression list · consent for the channel,
    the topic, the purpose · an address · the channel's own rule · bounce cool-down ·
    plugins' guards, by name · caps of that channel
-3. caps of the topic, the journey, and of everything
+3. caps of the topic, the journey, and of everything; of surveys, how soon after another
+   one they may come
 4. quiet hours, open hours, closed days
 
 In 2 a refusal moves on to the next channel; if all refuse, the first one's reason
@@ -18,7 +19,7 @@ the customer's zone: a late sweep never sends inside quiet hours.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
@@ -46,7 +47,7 @@ from journeykit.engine.consent import ConsentRules
 from journeykit.engine.customer import Address, Consent, Released
 from journeykit.engine.due import window_of
 from journeykit.engine.ids import address_key
-from journeykit.engine.limits import DAY_MS, FAILURE_MS
+from journeykit.engine.limits import DAY_MS, FAILURE_MS, SURVEY_MS
 from journeykit.engine.suppressions import EMPTY, SuppressionList
 from journeykit.engine.values import Document
 from journeykit.engine.verdict import verdict
@@ -59,7 +60,9 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     """A message before it is one: what the guards are asked about.
 
     `address` is where it goes if that was decided before; else the profile says. `step`
-    and `template` are for rules that others have written.
+    and `template` are for rules that others have written. `survey` is the name of the
+    survey that it asks, if it is one, and `own` are the ids of its messages so far, over
+    other channels.
     """
 
     customer: str
@@ -70,6 +73,8 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     address: str = ""
     step: str = ""
     template: str = ""
+    survey: str = ""
+    own: tuple[str, ...] = ()
 
 
 class Surroundings(msgspec.Struct, frozen=True, gc=False):
@@ -83,6 +88,7 @@ class Surroundings(msgspec.Struct, frozen=True, gc=False):
     ledger: Sequence[Released]
     counters: Mapping[str, int]
     created_at: int = 0
+    surveys: Collection[str] = ()
 
 
 class ChannelRules(NamedTuple):
@@ -311,6 +317,7 @@ class Guards:
     Attributes:
         bounce_cool_down: How long an address rests after a soft bounce.
         ledger_ms: For how long at most a message in the ledger can matter.
+        survey_ms: The same of a survey's message.
     """
 
     def __init__(
@@ -341,6 +348,10 @@ class Guards:
         # A message that never arrives is given back, so it must be known until then.
         windows = [max(cap.window_ms, FAILURE_MS) for cap in caps]
         self.ledger_ms = max(windows, default=0)
+        # Policies that were published by earlier releases have no such rule.
+        rest = Duration.parse(policies.get("survey_cool_down") or "PT0S")
+        self._survey_cool_down = rest
+        self.survey_ms = max(self.ledger_ms, SURVEY_MS, rest.longest_ms())
         self._hours = [
             *map(_quiet, policies["quiet_hours"]),
             *map(_open, policies["open_hours"]),
@@ -392,7 +403,31 @@ class Guards:
                 refusal = cap.refusal(seen)
                 if refusal is not None:
                     return refusal
+        if envelope.survey and (tired := self._asked_lately(envelope, seen)):
+            return tired
         return self._at_this_hour(choice.channel, envelope.purpose, seen) or choice
+
+    def _asked_lately(self, envelope: Envelope, seen: Surroundings) -> Refusal | None:
+        """Why this would be a survey too soon after another one; None if it isn't."""
+        rest = self._survey_cool_down
+        if rest == Duration():
+            return None
+        last = next(
+            (
+                item.at
+                for item in reversed(seen.ledger)
+                if item.delivery_id in seen.surveys
+                and item.delivery_id not in envelope.own
+            ),
+            None,
+        )
+        if last is None:
+            return None
+        until = add(last, rest, seen.zone)
+        if until <= seen.now:
+            return None
+        rule = f"no survey within {rest.short} of another one"
+        return Refusal("frequency_cap", "capped", until, {"rule": rule})
 
     def _channel(self, envelope: Envelope, seen: Surroundings) -> Clear | Refusal:
         """The first channel that works, else why the first one doesn't."""

@@ -122,6 +122,9 @@ def asked_again(
         message.address,
         message.step,
         message.template,
+        message.survey,
+        # It was released beside what its own run had asked over other channels.
+        _of_its_run(draft, message) if message.survey else (),
     )
     answer = guards.ask(envelope, seen)
     if isinstance(answer, Refusal):
@@ -133,6 +136,12 @@ def asked_again(
     detail = {"channel": message.channel, "template": message.template}
     _note(draft, "sent", held, "", {**detail, "held": True})
     return True
+
+
+def _of_its_run(draft: Draft, message: SendMessage) -> tuple[str, ...]:
+    """The surveys in the ledger that are of the same run."""
+    own = message.enrollment
+    return tuple(id for id, one in draft.surveys.items() if one.enrollment == own)
 
 
 def _refused(
@@ -211,5 +220,6 @@ def _note(
             message.step,
             reason,
             {"delivery_id": message.delivery_id, **(detail or {})},
+            message.test,
         )
     )

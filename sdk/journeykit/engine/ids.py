@@ -60,6 +60,11 @@ def called_id(enrollment: str, step: str, visit: int) -> str:
     return _hex(f"call\x1f{enrollment}\x1f{step}\x1f{visit}")
 
 
+def answer_id(delivery: str) -> str:
+    """The id of the answer to a survey's message: there is one, however it comes."""
+    return _hex(f"answer\x1f{delivery}")
+
+
 def item_key(text: str) -> str:
     """What stands for the event that a Collect may be told to take back."""
     return _hex(f"item\x1f{text}")[:12]  # 48 bits: among 250, once in 9 billion windows

@@ -41,6 +41,7 @@ PAST_KEY_MS = (
 KEY_CHARACTERS = 256
 LEDGER = 500
 LEDGER_BYTES = 64 * KB
+SURVEYS = 50  # in the ledger: at one in 90 days nobody comes by a second one
 HELD = 32  # messages that came back: as many as one reaction releases
 HELD_BYTES = 32 * KB
 PROGRESS_ROWS = 50  # values of the key on the way to one trigger: as many as may run
@@ -59,6 +60,12 @@ FAILURE_MS = 3 * DAY_MS  # for so long SMS carriers try; mail servers give up so
 """How late a report may say that a message never arrived, and the caps get it back."""
 CONFIRM_MS = 30 * DAY_MS  # as long as the link that confirms is good
 """How long a run waits for a consent to be confirmed."""
+SURVEY_MS = (
+    92 * DAY_MS
+)  # the answer page's links are good for 90 days from the decision
+"""How long a survey's message stays in the ledger, so that an answer counts once."""
+REPLY_MS = 7 * DAY_MS  # later, a number may be about anything
+"""How late a reply may come that is taken for the answer to a survey."""
 ENGAGED_MS = HOUR_MS  # who reads a message opens it more than once: one write is enough
 """How long after an engagement another one is not written down."""
 SCORES = 50  # of one customer

@@ -366,6 +366,11 @@ def _ledger(draft: Draft, theirs: Customer) -> None:
         entry.delivery_id: entry for entry in [*theirs.ledger, *draft.ledger]
     }
     draft.ledger = sorted(entries.values(), key=lambda entry: entry.at)
+    mine, others = draft.surveys, theirs.surveys
+    draft.surveys = {**others, **mine}
+    for id in mine.keys() & others.keys():
+        if others[id].answered:
+            draft.surveys[id] = others[id]
     counters = dict(draft.counters)
     for scope, count in theirs.counters.items():
         counters[scope] = counters.get(scope, 0) + count
@@ -395,6 +400,7 @@ def _held(draft: Draft, theirs: Customer) -> None:
                 message.step,
                 "held_full",
                 {"delivery_id": message.delivery_id, "count": len(draft.held)},
+                message.test,
             )
         )
 
@@ -503,6 +509,7 @@ def dropped(draft: Draft, run: Enrollment) -> None:
             run.id,
             run.step,
             "merged",
+            test=run.test,
         )
     )
 

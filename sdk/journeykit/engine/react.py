@@ -72,6 +72,7 @@ from journeykit.engine import (
     placements,
     schedules,
     sequences,
+    surveys,
     telling,
     uniqueness,
 )
@@ -105,6 +106,7 @@ from journeykit.engine.moves import Go, Leave
 from journeykit.engine.plan import GoalRule, JourneyPlan
 from journeykit.engine.runs import PlannedRun, Runs, situation_of
 from journeykit.engine.sequences import Role, Way
+from journeykit.engine.steps import Survey
 from journeykit.engine.stimuli import (
     Absorb,
     Enroll,
@@ -123,7 +125,9 @@ from journeykit.model.events import (
     CALL,
     CALL_RESULTS,
     MESSAGE,
+    MESSAGE_REPLIED,
     PLACEMENT_REQUESTED,
+    SURVEY_ANSWERED,
     Event,
 )
 
@@ -265,7 +269,7 @@ class _Reaction:
         draft = self.draft
         received_at = to_ms(event.received_at)
         hash = seen_hash(event.source, event.id)
-        if not self._accepts(hash, received_at):
+        if not self._accepts(hash, received_at, test=event.test):
             return
         occurred_at, age = event.occurred_at, 0
         if occurred_at is not event.received_at:
@@ -285,6 +289,11 @@ class _Reaction:
         earlier, draft.changed = draft.changed, False
         if event.identifiers:
             merging.linked(draft, event.identifiers)
+        if draft.surveys and surveys.is_again(draft, happening):
+            draft.note("ignored", reason="answered", detail={"event": event.name})
+            self._settle([])
+            draft.changed = draft.changed or earlier
+            return
         too_late = self._is_too_late(received_at - age, received_at)
         accepted = self._learn(happening)
         if not accepted:
@@ -313,6 +322,7 @@ class _Reaction:
         draft.now = max(draft.now, at)
         self._pass_time(at, inclusive=False)
         draft.begin(at)
+        draft.test = event.test
         occurred_at = min(event.occurred_at, to_datetime(at))
         happening = Happening(
             event.id, event.name, event.properties, occurred_at, test=event.test
@@ -346,9 +356,8 @@ class _Reaction:
         draft = self.draft
         received_at = to_ms(call.received_at)
         hash = seen_hash(_ENROLL, call.id)
-        if not self._accepts(hash, received_at):
+        if not self._accepts(hash, received_at, test=call.test):
             return
-        draft.test = call.test
         if self.catalog.judges:
             self._judge()
         moving = self._called(call.id, call.journey, call.entry, called=True)
@@ -412,13 +421,14 @@ class _Reaction:
         received_at = to_ms(returned.received_at)
         id = message.delivery_id
         if any(held.message.delivery_id == id for held in draft.held):
-            draft.at = max(received_at, draft.clock)
+            draft.at, draft.test = max(received_at, draft.clock), message.test
             draft.note("ignored", reason="duplicate")
             return
         which = f"{id} {received_at} {returned.until} {message.attempts}"
         hash = seen_hash(_RETURNED, which)
         # However late: a message that goes twice has one delivery id.
-        if not self._accepts(hash, received_at, however_late=True):
+        test = message.test
+        if not self._accepts(hash, received_at, however_late=True, test=test):
             return
         stopped = self.catalog.state_of(message.journey) == "stopped"
         held_messages.came_back(
@@ -507,10 +517,16 @@ class _Reaction:
         self.draft.note("refused", reason=why, detail=detail)
 
     def _accepts(
-        self, hash: int, received_at: int, *, however_late: bool = False
+        self,
+        hash: int,
+        received_at: int,
+        *,
+        however_late: bool = False,
+        test: bool = False,
     ) -> bool:
         """Bring the customer to a stimulus, unless it came before or far too late."""
         draft = self.draft
+        draft.test = test
         at = draft.at = max(received_at, draft.clock)
         now = max(draft.now, at)
         # By a replay's own clock nothing is old; but the customer has come further.
@@ -526,6 +542,7 @@ class _Reaction:
         )
         self._pass_time(at, inclusive=False)
         draft.begin(at)
+        draft.test = test
         return True
 
     # --- time ----------------------------------------------------------------------
@@ -671,7 +688,8 @@ class _Reaction:
                 moving = self._look()
         moving += self._absent(due) if self.catalog.ways else []
         moving += self._scheduled(due) if self.catalog.schedules else []
-        for journey in uniqueness.lapsed(draft, due):
+        for journey, test in uniqueness.lapsed(draft, due):
+            draft.test = test
             self._not_claimed(journey, "claim_failed")
         draft.progress = {
             name: replace(one, due=None) if one.due == due else one
@@ -719,6 +737,9 @@ class _Reaction:
         draft.generation, draft.test = happening.generation, happening.test
         if not facts.learned(draft, happening, catalog.guards):
             return False
+        is_reply = draft.surveys and happening.name == MESSAGE_REPLIED
+        if is_reply and not facts.is_automated(happening):
+            surveys.replied(draft, happening)
         if draft.profile is not self.profile:
             self._tell_changes()
         if happening.name in catalog.traits.hears and not happening.test:
@@ -1000,10 +1021,12 @@ class _Reaction:
         self, happening: Happening
     ) -> Iterator[tuple[Enrollment, JourneyPlan]]:
         """The running enrollments that an event concerns."""
+        is_answer = happening.name == SURVEY_ANSWERED
         for enrollment in tuple(self.draft.active):
             plan = self.catalog.plan_of(enrollment)
-            if plan is not None and self._concerns(
-                happening, plan, enrollment.id, enrollment.key
+            if plan is not None and (
+                self._concerns(happening, plan, enrollment.id, enrollment.key)
+                or (is_answer and _is_answered(enrollment, plan, happening))
             ):
                 yield enrollment, plan
 
@@ -1118,6 +1141,7 @@ class _Reaction:
                     finished.id,
                     reason=goal.id,
                     detail={**_worth(goal, draft.scope), "after_end": True},
+                    test=finished.test,
                 )
             )
         enter.close_watches(draft, journey, finished, [goal.id for goal in reached])
@@ -1353,8 +1377,18 @@ class _Reaction:
             draft.merged_into,
             draft.absorbed,
         )
+        if draft.surveys:  # by itself: a call with more than 30 arguments is slow
+            customer.surveys = draft.surveys
         kept = bounds.trace(trace, explained=draft.explain)
         return Reaction(customer, commands, kept, self.refused)
+
+
+def _is_answered(
+    enrollment: Enrollment, plan: JourneyPlan, happening: Happening
+) -> bool:
+    """Whether an answer is to what a run has asked, whatever its journey's key."""
+    step = plan.steps.get(enrollment.step)
+    return isinstance(step, Survey) and step.answers(enrollment, happening.properties)
 
 
 def _worth(goal: GoalRule, scope: Scope) -> dict[str, Any]:

@@ -57,6 +57,10 @@ _FIELDS: dict[str, dict[str, Any]] = {
         "description": "The id of what was decided on: an event's, a call's; left out "
         "where nothing but time did it.",
     },
+    "test": {
+        "type": "boolean",
+        "description": "Test traffic brought it about: it counts for nothing.",
+    },
     "detail": {
         "type": "object",
         "description": "What it was decided on: rule, values, what would have to differ.",
@@ -98,6 +102,7 @@ class TraceRecord(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     step: str = ""
     reason: str = ""
     event: str = ""
+    test: bool = False
     detail: dict[str, Any] = {}
 
 
@@ -138,6 +143,7 @@ def record_of(
         entry.step,
         entry.reason,
         event,
+        entry.test,
         _written(entry.detail),
     )
 
@@ -205,6 +211,7 @@ def lines_of(
                 entry.step,
                 entry.reason,
                 event,
+                entry.test,
                 _written(entry.detail),
             )
         )

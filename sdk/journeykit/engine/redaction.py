@@ -28,7 +28,7 @@ _HARMLESS = frozenset(
         # what authors, operators and plugins named
         *("rule", "path", "so", "fields", "missing", "event", "journey", "channel"),
         *("topic", "purpose", "template", "tried", "guard", "failed", "unless"),
-        "placement",
+        *("placement", "survey", "asks"),
         # segments and stages, which authors name
         *("segment", "from", "in", "out", "stage"),
         # instants, and a step from which on something counts

@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
-from journeykit.engine import bounds, placements
+from journeykit.engine import bounds, placements, surveys
 from journeykit.engine.calendar import add
 from journeykit.engine.commands import SendMessage
-from journeykit.engine.customer import Released
+from journeykit.engine.customer import Asking, Released
 from journeykit.engine.draft import Draft, Run
 from journeykit.engine.guards import Clear, Envelope, Guards, Refusal, Surroundings
 from journeykit.engine.ids import delivery_id
@@ -30,8 +30,7 @@ def try_release(run: Run, step: Send, guards: Guards) -> bool:
     draft, enrollment, plan = run.draft, run.enrollment, run.plan
     if step.id in run.sends and not run.waited:
         run.note("suppressed", reason="loop")
-        run.move = step.done(run)
-        return True
+        return _passed_over(run, step)
     if draft.sends_left <= 0:
         enrollment.due = draft.at
         enrollment.generation = run.generation
@@ -45,12 +44,18 @@ def try_release(run: Run, step: Send, guards: Guards) -> bool:
         if expires_at <= draft.now:
             detail = {"rule": f"after {expiry.short}", "expired_at": expires_at}
             return _suppressed(run, step, Refusal("expired", "expired", detail=detail))
+    tried = enrollment.tried
+    if tried and step.asks and (answer_by := step.answer_by(enrollment)) is not None:
+        # Nobody is asked once nobody waits for the answer any more.
+        if answer_by <= draft.now:
+            detail = {"rule": "within", "expired_at": answer_by}
+            return _suppressed(run, step, Refusal("expired", "expired", detail=detail))
+        expires_at = answer_by if expires_at is None else min(answer_by, expires_at)
     if run.released and run.waited:
         # Catch-up must not send two messages at once that had a wait between them.
         enrollment.due = draft.now + min(CATCH_UP_MS, run.waited)
         run.note("deferred", reason="catch_up", detail={"until": enrollment.due})
         return False
-    tried = enrollment.tried
     envelope = Envelope(
         draft.customer,
         plan.id,
@@ -60,6 +65,8 @@ def try_release(run: Run, step: Send, guards: Guards) -> bool:
         "",
         step.id,
         step.template,
+        step.survey_of(plan.id) if step.asks else "",
+        tuple(step.released(enrollment)) if tried else (),
     )
     seen = surroundings(draft, zone)
     answer = guards.ask(envelope, seen)
@@ -73,14 +80,19 @@ def try_release(run: Run, step: Send, guards: Guards) -> bool:
         expires_at = until if expires_at is None else min(until, expires_at)
     not_after = guards.not_after(answer.channel, purpose, seen, expires_at)
     _sent(run, step, answer, envelope, guards, zone, expires_at, not_after)
-    if until is None:
+    answer_by = step.asked(run, zone, answer.position) if step.asks else None
+    if until is None and answer_by is None:
         run.move = step.done(run)
         return True
     enrollment.standing = False
     enrollment.tried = answer.position + 1
-    enrollment.due = until
-    detail = {"until": until, "unless": step.fallback_unless}
-    run.note("waiting", reason="fallback", detail=detail)
+    if until is not None and (answer_by is None or until < answer_by):
+        enrollment.due = until
+        detail = {"until": until, "unless": step.fallback_unless}
+        run.note("waiting", reason="fallback", detail=detail)
+    else:
+        enrollment.due = answer_by
+        run.note("waiting", reason="answer", detail={"until": answer_by})
     return False
 
 
@@ -115,6 +127,7 @@ def surroundings(draft: Draft, zone: ZoneInfo) -> Surroundings:
         draft.ledger,
         draft.counters,
         draft.before.created_at,
+        draft.surveys,
     )
 
 
@@ -139,10 +152,17 @@ def _suppressed(run: Run, step: Send, refusal: Refusal) -> bool:
     """Record why it isn't sent, and do what the author wants then."""
     run.note("suppressed", reason=refusal.reason, detail=refusal.detail)
     # Who was written to over another channel has not gone without the message.
-    exits = step.after_refusal[refusal.group] == "exit" and not run.enrollment.tried
-    on = step.done(run)
-    run.move = Leave(refusal.reason) if exits else on
-    return True
+    if step.after_refusal[refusal.group] == "exit" and not run.enrollment.tried:
+        step.done(run)
+        run.move = Leave(refusal.reason)
+        return True
+    return _passed_over(run, step)
+
+
+def _passed_over(run: Run, step: Send) -> bool:
+    """Go on without the message, unless an earlier one is still waited for."""
+    run.move = step.passed_over(run)
+    return run.move is not None
 
 
 def _sent(
@@ -182,12 +202,16 @@ def _sent(
         once=step.once,
         placement=placement,
         ask=draft.ask if placement else "",
+        survey=envelope.survey,
+        asks=step.asks,
     )
     released(draft, guards, message)
     detail: dict[str, Any] = {"delivery_id": id, "channel": clear.channel}
     detail["template"] = step.template
     if placement:
         detail["placement"] = placement
+    if envelope.survey:
+        detail["survey"], detail["asks"] = envelope.survey, step.asks
     if missing:
         detail["missing"] = missing
     run.note("sent", detail=detail)
@@ -213,7 +237,15 @@ def released(draft: Draft, guards: Guards, message: SendMessage) -> None:
     draft.commands.append(message)
     draft.sends_left -= 1
     entry = released_of(message, draft.now)
-    if guards.concerned(entry):
+    if message.survey:
+        draft.ledger = [*draft.ledger, entry]
+        asks = Asking(
+            message.asks, message.survey, message.enrollment, test=message.test
+        )
+        draft.surveys = {**draft.surveys, message.delivery_id: asks}
+    elif guards.concerned(entry) or (
+        draft.surveys and surveys.is_followed_by(draft, entry)
+    ):
         draft.ledger = [*draft.ledger, entry]
     draft.counters = guards.counted(draft.counters, entry, +1)
 

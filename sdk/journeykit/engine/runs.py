@@ -281,7 +281,7 @@ class Runs:
         """Move until it waits or ends; True if it stands before a Send."""
         draft, enrollment, plan = self._draft, run.enrollment, run.plan
         catalog = self._catalog
-        draft.generation = run.generation
+        draft.generation, draft.test = run.generation, enrollment.test
         paused = catalog.any_states and catalog.state_of(plan.id) == "paused"
         while True:
             move, run.move = run.move, None

@@ -213,7 +213,12 @@ class Way:
                 plan, at = self.plan, draft.at
                 draft.trace.append(
                     TraceEntry(
-                        "not_entered", at, plan.id, plan.version, reason="key_missing"
+                        "not_entered",
+                        at,
+                        plan.id,
+                        plan.version,
+                        reason="key_missing",
+                        test=draft.test,
                     )
                 )
             return False
@@ -352,6 +357,7 @@ class Way:
                 plan.version,
                 reason="entry_too_large",
                 detail={"limit": ENTRY_BYTES},
+                test=draft.test,
             )
         )
         return None
@@ -372,6 +378,7 @@ class Way:
                 plan.version,
                 reason="undone" if is_undone else "",
                 detail=detail,
+                test=row.test,
             )
         )
 

@@ -8,7 +8,7 @@ it holds no state. It is asked on three occasions and answers with a move:
 - `stirred`: something happened to the customer while the enrollment waits.
 
 What is said here about a step kind is all there is to say: its rules stand nowhere else
-but, for Send, in `journeykit.engine.guards`.
+but, for Send and Survey, in `journeykit.engine.guards`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
-from journeykit.engine.calendar import isoformat, to_ms
+from journeykit.engine.calendar import add, isoformat, to_ms
 from journeykit.engine.commands import CallAction
 from journeykit.engine.conditions import (
     Missing,
@@ -46,8 +47,14 @@ from journeykit.engine.limits import (
 from journeykit.engine.moves import STAND, Go, Leave, Move, Stay
 from journeykit.engine.values import Document, Values, bounded, key_text, run_key
 from journeykit.model.durations import Duration
-from journeykit.model.events import CALL_COMPLETED, CALL_FAILED, MESSAGE
+from journeykit.model.events import (
+    CALL_COMPLETED,
+    CALL_FAILED,
+    MESSAGE,
+    SURVEY_ANSWERED,
+)
 from journeykit.model.rules import MARKETING_EXPIRES, fates_beyond
+from journeykit.model.surveys import said_in
 
 LayOut = Callable[[Sequence[Document], str | None], str | None]
 """Compile steps that are followed by a step id, and return the id of the first."""
@@ -140,6 +147,8 @@ class Send(Step):
             "capped": self.on_capped,
             "quiet": self.on_quiet,
         }
+        self.asks: str = document.get("kind", "")
+        self._survey: str = document.get("survey") or ""
         # Journeys that were published by earlier releases have none of these.
         fallback: str | None = document.get("fallback_after")
         self.fallback_after = Duration.parse(fallback) if fallback else None
@@ -173,7 +182,7 @@ class Send(Step):
         if not enrollment.tried or stir.event is None:
             return None
         fate, id = stir.event.removeprefix(MESSAGE), event.get("delivery_id")
-        of = next((n for n, own in self._released(enrollment) if own == id), None)
+        of = self._which(enrollment, id)
         if of is None:
             return None
         is_there = fate == "failed" and event.get("reason") == SAME_ADDRESS
@@ -208,16 +217,212 @@ class Send(Step):
         run.enrollment.tried = 0
         return self.on
 
-    def _released(self, enrollment: Enrollment) -> Iterator[tuple[int, str]]:
-        """The ids of the messages so far, by the positions of their channels."""
+    def passed_over(self, run: Run) -> Move | None:
+        """A message does not go: go on; None: an earlier one is still waited for."""
+        return self.done(run)
+
+    def survey_of(self, journey: str) -> str:
+        """The name of the survey that its messages ask; empty: they ask nothing."""
+        return (self._survey or journey) if self.asks else ""
+
+    def asked(self, run: Run, zone: ZoneInfo, position: int) -> int | None:
+        """Until when the answer to a message that just went is waited for; None: not."""
+        return None
+
+    def answer_by(self, enrollment: Enrollment) -> int | None:
+        """Until when the answer to an earlier message is waited for; None: not."""
+        return None
+
+    def released(self, enrollment: Enrollment) -> Iterator[str]:
+        """The ids of the messages so far, in the order of their channels."""
         for n in range(enrollment.tried):
-            yield n, delivery_id(enrollment.id, self.id, enrollment.visit, n)
+            yield delivery_id(enrollment.id, self.id, enrollment.visit, n)
+
+    def _which(self, enrollment: Enrollment, id: object) -> int | None:
+        """Over which of the channels a message went; None: it is none of these."""
+        each = enumerate(self.released(enrollment))
+        return next((n for n, own in each if own == id), None)
 
     def expiry(self, purpose: str) -> Duration | None:
         """How late the message may go; a day for marketing unless it says otherwise."""
         if self.expires_after is None and not self.never_expires:
             return MARKETING_EXPIRES if purpose == "marketing" else None
         return self.expires_after
+
+
+class Survey(Send):
+    """Sends a message that asks something, and waits for the answer.
+
+    While it waits, `enrollment.tried` is more than 0, as with a fallback; the run's result
+    for this step holds until when, and over which channels it was asked.
+    """
+
+    kind = "survey"
+
+    def __init__(self, document: Document, then: str | None, lay_out: LayOut) -> None:
+        """Lay out what follows without an answer."""
+        super().__init__(document, then, lay_out)
+        within: str | None = document["within"]
+        self._within = Duration.parse(within) if within else None
+        self._otherwise = self.on
+        if self._within is not None:
+            self._otherwise = Go(lay_out(document["otherwise"], then))
+
+    def arrive(self, run: Run) -> Move:
+        """Let the guards decide; what was answered in an earlier round is over."""
+        if not run.enrollment.tried:
+            run.forget(self.id)
+        return STAND
+
+    def hears(self) -> Sequence[tuple[str, int, Predicate | None]]:
+        """The answer, and what becomes of the messages."""
+        if self._within is None:
+            return super().hears()
+        fates = LOST if self.fallback_after is None else self._enough | LOST
+        heard = sorted([SURVEY_ANSWERED, *(MESSAGE + fate for fate in fates)])
+        return [(name, 0, None) for name in heard]
+
+    def asked(self, run: Run, zone: ZoneInfo, position: int) -> int | None:
+        """From the first message on; a fallback does not begin the wait anew."""
+        if self._within is None:
+            return None
+        draft, known = run.draft, run.enrollment.results.get(self.id)
+        until: int = (
+            add(max(draft.at, draft.now), self._within, zone)
+            if known is None
+            else known["until"]
+        )
+        asked = [*([] if known is None else known["asked"]), position]
+        run.put(self.id, {"until": until, "asked": asked})
+        return until
+
+    def answer_by(self, enrollment: Enrollment) -> int | None:
+        """From the first message on; None before it."""
+        known = enrollment.results.get(self.id)
+        return None if self._within is None or known is None else known["until"]
+
+    def wake(self, run: Run) -> Move:
+        """The time is up: of the answer, of a channel, or of a deferral."""
+        if self._is_over(run):
+            return self._timed_out(run)
+        return super().wake(run)
+
+    def stirred(self, run: Run, stir: Stir) -> Move | None:
+        """Go on with the answer; without hope for one, turn to the next channel."""
+        if self._within is None:
+            return super().stirred(run, stir)
+        enrollment, event = run.enrollment, run.scope.event or {}
+        which = self._which(enrollment, event.get("delivery_id"))
+        if which is None or stir.event is None:
+            return None
+        if stir.event == SURVEY_ANSWERED:
+            return self._answered(run, event, self.channels[which])
+        fate = stir.event.removeprefix(MESSAGE)
+        if fate in LOST:
+            return self._lost(run, which, fate)
+        if fate in self._enough and enrollment.due != self.answer_by(enrollment):
+            detail = {"event": stir.event, "channel": self.channels[which]}
+            run.note("waiting", reason="answer", detail=detail)
+            self._wait_on(run)
+        return None
+
+    def _lost(self, run: Run, which: int, fate: str) -> Move | None:
+        """A message did not arrive: the next channel has its turn, if it was the last."""
+        enrollment = run.enrollment
+        known = enrollment.results[self.id]
+        left = [n for n in known["asked"] if n != which]
+        run.put(self.id, {**known, "asked": left})
+        run.draft.changed = True
+        if enrollment.standing or enrollment.arriving:
+            return None
+        is_last = which + 1 == enrollment.tried
+        if not left or (is_last and self._has_next(enrollment)):
+            return self.fall_back(run, fate)
+        if is_last:
+            self._wait_on(run)
+        return None
+
+    def awaits(self, enrollment: Enrollment, id: str) -> bool:
+        """Not if it was asked by another message as well, and there is no channel left."""
+        if not super().awaits(enrollment, id):
+            return False
+        known = enrollment.results.get(self.id)
+        alone = known is not None and known["asked"] == [enrollment.tried - 1]
+        return self._has_next(enrollment) or alone
+
+    def fall_back(self, run: Run, because: str) -> Move:
+        """Let the next channel have its turn; without one nobody will answer."""
+        enrollment = run.enrollment
+        if self._has_next(enrollment):
+            return super().fall_back(run, because)
+        return self._not_asked(run)
+
+    def passed_over(self, run: Run) -> Move | None:
+        """Without a message before, nobody was asked; else that may be answered."""
+        enrollment = run.enrollment
+        if self._within is None or not enrollment.tried:
+            return self._unanswered(run)
+        if not enrollment.results[self.id]["asked"]:  # what was sent did not arrive
+            return self._not_asked(run)
+        if self._is_over(run):
+            return self._timed_out(run)
+        self._wait_on(run)
+        return None
+
+    def answers(self, enrollment: Enrollment, event: Mapping[str, Any]) -> bool:
+        """Whether an event answers what a run at this step has asked."""
+        return self._which(enrollment, event.get("delivery_id")) is not None
+
+    def _has_next(self, enrollment: Enrollment) -> bool:
+        return self.fallback_after is not None and enrollment.tried < len(self.channels)
+
+    def _wait_on(self, run: Run) -> None:
+        """Wait for the answer, and turn to no other channel any more."""
+        enrollment = run.enrollment
+        enrollment.standing = enrollment.arriving = False
+        enrollment.due = self.answer_by(enrollment)
+        run.draft.changed = True
+
+    def _is_over(self, run: Run) -> bool:
+        until = self.answer_by(run.enrollment)
+        return until is not None and until <= run.draft.at
+
+    def _timed_out(self, run: Run) -> Move:
+        run.note("went_on", reason="timeout")
+        return self._unanswered(run)
+
+    def _not_asked(self, run: Run) -> Move:
+        over = self.channels[run.enrollment.tried - 1]
+        run.note("went_on", reason="not_asked", detail={"channel": over})
+        return self._unanswered(run)
+
+    def _unanswered(self, run: Run) -> Move:
+        run.forget(self.id)
+        self.done(run)
+        return self._otherwise
+
+    def _answered(
+        self, run: Run, event: Mapping[str, Any], channel: str
+    ) -> Move | None:
+        """Keep the answer as the result."""
+        score, text = event.get("score"), event.get("text")
+        if isinstance(score, float) and score.is_integer():
+            score = int(score)  # as some write 9
+        said = said_in(self.asks, str(score), text if isinstance(text, str) else "")
+        if said is None:
+            return None  # whoever made the event up; the customer may still answer
+        result = {
+            "kind": self.asks,
+            "survey": self.survey_of(run.plan.id),
+            "channel": channel,
+            **said.properties(self.asks),
+        }
+        size = size_of(result)
+        if said.text and (size > RESULT_BYTES or not run.draft.has_room(size)):
+            result["text"] = cut(said.text)
+        run.put(self.id, result)
+        run.note("went_on", reason="answered", detail=run.draft.written(result))
+        return self.done(run)
 
 
 class Wait(Step):
@@ -833,5 +1038,6 @@ KINDS: dict[str, type[Step]] = {
         Start,
         Repeat,
         Goto,
+        Survey,
     )
 }

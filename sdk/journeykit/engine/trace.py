@@ -29,7 +29,7 @@ The kinds of entry, in the order in which a run can meet them:
 `fell_back`    a Send turns to its next channel (`reason`: timeout, bounced, rejected,
                failed, not_sent)
 `went_on`      a wait ended (`reason`: due, past, missing, event, condition, timeout,
-               completed, failed, collected, confirmed)
+               completed, failed, collected, confirmed, answered, not_asked)
 `branched`     a Branch took a path
 `split`        a Split took an arm
 `updated`      an Update wrote to the profile
@@ -75,6 +75,7 @@ class TraceEntry(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
         step: See `journey`.
         reason: Why, as one word that can be counted.
         detail: What it was decided on: rule, values, what would have had to differ.
+        test: Whether test traffic brought it about, which no figure counts.
     """
 
     kind: str
@@ -85,3 +86,4 @@ class TraceEntry(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     step: str = ""
     reason: str = ""
     detail: dict[str, Any] = {}
+    test: bool = False

@@ -42,6 +42,7 @@ _EXPIRES = Duration(ms=60 * 60_000)  # an outage of the calls' queue is seen to 
 _RETRIES = 8
 _PENDING = 8  # of one customer: with their entries, as much as eight runs take
 _CALLED = "call_id"
+_TEST = 5  # where a pending claim says that test traffic asks
 
 
 class Granted(NamedTuple):
@@ -178,16 +179,19 @@ def answered(
     return Granted(journey, fields, called, test, value), journey, ""
 
 
-def lapsed(draft: Draft, due: int) -> list[str]:
-    """The journeys whose claims nobody has answered in time; they are asked no more."""
+def lapsed(draft: Draft, due: int) -> list[tuple[str, bool]]:
+    """The journeys whose claims nobody has answered in time; they are asked no more.
+
+    Each with whether it was test traffic that asked.
+    """
     late = [
-        name
+        (name, bool(one.state[_TEST]))
         for name, one in draft.progress.items()
         if one.due == due and "/unique/" in name
     ]
-    for name in late:
+    for name, _ in late:
         _forget(draft, name)
-    return [name.partition("/")[0] for name in late]
+    return [(name.partition("/")[0], test) for name, test in late]
 
 
 def _forget(draft: Draft, name: str) -> None:

@@ -68,6 +68,7 @@ _WORDS: dict[str, dict[str, str]] = {
         "granted_already": "ignored a request: the customer has said yes to that",
         "nothing_to_confirm": "ignored a confirmation: nothing waits for one",
         "automated": "ignored [{event}|what a machine did]: a machine did it",
+        "answered": "ignored an answer: the survey was answered before",
         "profile_too_large": "ignored an emitted event: the profile would get too large",
         "unknown_address": "ignored a report on an address that isn't known",
         "late_result": "ignored the result of a call: nobody waits for it",
@@ -160,6 +161,7 @@ _WORDS: dict[str, dict[str, str]] = {
     "waiting": {
         "": "waits [until {until}|for something to happen]",
         "fallback": "waits[ until {until}] for word that it was [{unless}|received]",
+        "answer": "waits[ until {until}] for the answer[: the {channel} message has arrived]",
     },
     "fell_back": {
         "timeout": "turns to the next channel: no such word[ of the {channel}] in time",
@@ -179,6 +181,8 @@ _WORDS: dict[str, dict[str, str]] = {
         "failed": "the action failed[: {why}]",
         "collected": "collected [{count}|what came][, and lists {listed} of them]",
         "confirmed": "begins: what it waited for is confirmed",
+        "answered": "answered[: {written}]",
+        "not_asked": "nobody was asked: the[ {channel}] message did not arrive",
     },
     "branched": {
         "path": "took path[ {number}]",
@@ -293,6 +297,7 @@ _DIFFERENTLY: dict[str, dict[str, str]] = {
         "stale_consent": "To undo a no, a yes has to be said after it.",
         "nothing_to_confirm": "It takes a consent.requested that was not answered yet.",
         "automated": "Only what people do counts.",
+        "answered": "The first answer to a message counts.",
         "profile_too_large": f"A profile holds {PROFILE_KEYS} attributes and "
         f"{PROFILE_BYTES // 1024} KB.",
         "unknown_address": "The event needs a channel, and an address unless the "
@@ -347,6 +352,7 @@ _DIFFERENTLY: dict[str, dict[str, str]] = {
     "waiting": {
         "": "By the clock of {zone}, {whose}.",
         "fallback": "fallback_after says how long; then the next channel has its turn.",
+        "answer": "within says how long, from the first message on.",
     },
     "fell_back": {
         "timeout": "fallback_unless says what word it takes.",
@@ -360,6 +366,7 @@ _DIFFERENTLY: dict[str, dict[str, str]] = {
         "missing": "on_missing says what follows, here {option}.",
         "timeout": "Nothing of what it waited for came in time.",
         "failed": "on_error says what follows.",
+        "not_asked": "otherwise says what follows.",
     },
     "collected": {
         "counted": f"An item may take {ITEM_BYTES} bytes, all of them {ITEMS_BYTES}; "

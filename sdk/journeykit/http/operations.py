@@ -354,6 +354,7 @@ def _pages() -> Mapping[str, Sequence[Operation]]:
         ),
         "preferences": page("preferences", "Show what there is to choose.", "Choose."),
         "confirm": page("confirm", "Ask whether to confirm.", "Confirm."),
+        "survey": page("survey", "Ask what a survey asks.", "Answer it."),
         "click": [followed("click", "Lead on to where a link leads.", _HTML, 302)],
         "open": [followed("open", "Show a pixel.", "image/gif", 200)],
     }

@@ -50,6 +50,16 @@ a{color:inherit;text-underline-offset:.2em}
 .said{padding:.75rem 1rem;border-radius:.5rem;background:var(--good);
 border-inline-start:.3rem solid currentcolor}
 .soft{color:var(--soft)}
+.wrong{padding:.75rem 1rem;border-radius:.5rem;border:2px solid currentcolor}
+.scores{display:flex;flex-wrap:wrap;gap:.25rem;margin-bottom:.5rem}
+.scores label{flex:1 1 2.5rem;max-width:4.5rem;flex-direction:column;justify-content:center;
+gap:.25rem;padding:.4rem .25rem;border:1px solid var(--line);border-radius:.5rem;font-weight:600}
+.scores label:has(:checked){border-color:var(--ring);outline:2px solid var(--ring)}
+.ends{display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 1.5rem;margin:.5rem 0}
+label.words{display:block;min-height:0;margin:0 0 .25rem;font-weight:600}
+textarea{display:block;width:100%;min-height:8rem;margin:0 0 1rem;padding:.6rem .75rem;
+font:inherit;color:inherit;background:transparent;border:2px solid var(--line);
+border-radius:.5rem}
 form+form{margin-top:2rem}
 @media(forced-colors:active){button.first{border-color:ButtonText}}
 """
@@ -107,6 +117,7 @@ class Look:
         language: str,
         status: int = 200,
         window: str = "",
+        is_own: bool = False,
     ) -> Answer:
         """Return a page.
 
@@ -117,7 +128,10 @@ class Look:
             status: The status code.
             window: The window's title, which screen readers say first; the heading if
                 it is empty.
+            is_own: Whether the author wrote the heading, maybe in another language: then
+                it has a direction of its own.
         """
+        heading = '<h1 dir="auto">' if is_own else "<h1>"
         direction = "rtl" if language in RIGHT_TO_LEFT else "ltr"
         html = (
             f'<!doctype html>\n<html lang="{language}" dir="{direction}">\n<head>\n'
@@ -126,7 +140,7 @@ class Look:
             '<meta name="robots" content="noindex">\n'
             '<link rel="icon" href="data:,">\n'
             f"<title>{escape(window or title)}</title>\n<style>{self.style}</style>\n</head>\n"
-            f"<body>\n<main>\n{self._brand}<h1>{escape(title)}</h1>\n"
+            f"<body>\n<main>\n{self._brand}{heading}{escape(title)}</h1>\n"
             f"{''.join(body)}</main>\n</body>\n</html>\n"
         )
         return Answer(status=status, body=html.encode(), headers=self.headers)
@@ -190,6 +204,43 @@ def box(text: str, *, value: str, ticked: bool, note: str = "") -> str:
         f'<label><input type="checkbox" name="choice" value="{escape(value)}"{checked}>'
         f"<span>{escape(text)}{small}</span></label>\n"
     )
+
+
+def scores(
+    legend: str, values: Iterable[int], *, chosen: int | None, low: str, high: str
+) -> str:
+    """Scores to choose one of, named `score`; `low` and `high` say what the ends mean."""
+    numbers = [*values]
+    each = "".join(
+        f'<label><input type="radio" name="score" value="{n}" required'
+        f"{' checked' if n == chosen else ''}><span>{n}</span></label>\n"
+        for n in numbers
+    )
+    ends = (
+        f"<span>{numbers[0]} = {escape(low)}</span>"
+        f"<span>{numbers[-1]} = {escape(high)}</span>"
+    )
+    return (
+        '<fieldset aria-describedby="ends">\n'
+        f'<legend dir="auto">{escape(legend)}</legend>\n'
+        f'<p class="ends soft" id="ends">{ends}</p>\n'
+        f'<div class="scores">\n{each}</div>\n</fieldset>\n'
+    )
+
+
+def words(label: str, *, text: str = "", most: int, needed: bool = False) -> str:
+    """A field for words, named `text`, of at most so many characters."""
+    required = " required" if needed else ""
+    return (
+        f'<label class="words" for="text">{escape(label)}</label>\n'
+        f'<textarea id="text" name="text" dir="auto" maxlength="{most}"{required}>\n'
+        f"{escape(text)}</textarea>\n"
+    )
+
+
+def wrong(text: str) -> str:
+    """What is missing, which screen readers are to say at once."""
+    return f'<p class="wrong" role="alert">{escape(text)}</p>\n'
 
 
 def _head_of(brand: Brand) -> str:

@@ -3,6 +3,7 @@
     /u/TOKEN   unsubscribe: GET asks, POST does it, at once (RFC 8058 one-click)
     /p/TOKEN   preferences: which topics over which channels
     /c/TOKEN   confirm what somebody has asked for with this address (double opt-in)
+    /s/TOKEN   a survey: GET asks, with the score of the link chosen; POST answers
     /l/TOKEN   a link of a message: leads on, and the click is counted
     /o/TOKEN   a picture of a message: that it was opened is counted
 
@@ -21,7 +22,7 @@ from datetime import datetime
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 
-from journeykit.engine.ids import derived
+from journeykit.engine.ids import answer_id, derived
 from journeykit.engine.stimuli import Stimulus
 from journeykit.errors import InputError, StoreError
 from journeykit.http.messages import Answer, Refused, Request
@@ -39,6 +40,12 @@ from journeykit.http.page import (
     said,
 )
 from journeykit.http.preferences import Choice, Permissions
+from journeykit.http.surveys import (
+    in_language,
+    question_page,
+    score_in,
+    thanks_page,
+)
 from journeykit.http.wording import WORDING, Wording, language_for
 from journeykit.links import (
     LIFETIMES,
@@ -56,8 +63,10 @@ from journeykit.model.events import (
     MESSAGE_CLICKED,
     MESSAGE_OPENED,
     MESSAGE_UNSUBSCRIBED,
+    SURVEY_ANSWERED,
     Event,
 )
+from journeykit.model.surveys import said_in
 
 LOG = logging.getLogger("journeykit.http")
 
@@ -122,6 +131,7 @@ class Pages:
             "confirm": self._confirm,
             "click": self._click,
             "open": self._open,
+            "survey": self._survey,
         }
         self._lock = threading.Lock()
         self._counted: dict[str, int] = {}
@@ -481,6 +491,50 @@ class Pages:
                     self._counted.clear()
             self._counted[id] = minute
             return False
+
+    # --- answering a survey -----------------------------------------------------------
+
+    def _survey(self, request: Request, link: Link, language: str) -> Answer:
+        """Ask, or take the answer; one to a message counts once, the first."""
+        if request.method != "POST":
+            return self._question(request, link, language, score=score_in(request.url))
+        fields = _fields(request)
+        score, text = fields.get("score", [""])[0], fields.get("text", [""])[0]
+        said = said_in(link.asks, score, text) if _pressed(fields) == "answer" else None
+        if said is None:
+            return self._question(
+                request, link, language, score=score, text=text, is_again=True
+            )
+        known = {"survey": link.survey, "kind": link.asks}
+        id = answer_id(link.delivery_id)
+        properties = {**known, **said.properties(link.asks)}
+        event = self._event(link, SURVEY_ANSWERED, properties, id=id)
+        self._hand_over([event], self._timeout)
+        return thanks_page(self._look, language)
+
+    def _question(
+        self,
+        request: Request,
+        link: Link,
+        language: str,
+        *,
+        score: str,
+        text: str = "",
+        is_again: bool = False,
+    ) -> Answer:
+        permissions = Permissions()
+        with suppress(StoreError):  # only for the author's own question
+            permissions = self._reader.permissions(link.customer)
+        own = permissions.offers.questions.get((link.survey, link.asks), "")
+        return question_page(
+            self._look,
+            kind=link.asks,
+            question=in_language(own, link.locale, language),
+            language=language,
+            score=score,
+            text=text,
+            is_again=is_again,
+        )
 
     # --- events -----------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ are the words of consent that make the table true, and no others.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from journeykit.engine.consent import (
@@ -45,11 +46,14 @@ class Offers(NamedTuple):
         channels: Over which marketing may come, in the order of the page.
         topics: What it may be about; one without an id where the workspace has none.
         rules: What holds where a customer has said nothing.
+        questions: What surveys ask on the answer page, by their names and kinds: a text, or
+            texts by locale.
     """
 
     channels: tuple[str, ...] = ()
     topics: tuple[Topic, ...] = (Topic(""),)
     rules: ConsentRules = ConsentRules(())
+    questions: Mapping[tuple[str, str], str | Mapping[str, str]] = MappingProxyType({})
 
     def choices(self) -> Iterator[Choice]:
         """All there is to say yes or no to."""
@@ -191,8 +195,13 @@ def offers_of(document: CatalogDocument | None, carried: Collection[str]) -> Off
         return Offers(tuple(sorted(carried)))
     channels: dict[str, None] = {}
     used: dict[str, None] = {}
+    questions: dict[tuple[str, str], str | Mapping[str, str]] = {}
     for journey in document.journeys:
         for step in _sends(journey.get("steps")):
+            if question := step.get("question"):
+                # By the kind as well: links of earlier versions still ask for another.
+                name = step.get("survey") or journey["id"]
+                questions[name, step["kind"]] = question
             if (step.get("purpose") or journey.get("purpose")) != MARKETING:
                 continue
             channel = step.get("channel") or ()
@@ -208,14 +217,17 @@ def offers_of(document: CatalogDocument | None, carried: Collection[str]) -> Off
     offered = tuple(channels or sorted(carried))
     most = MAX_CHOICES // max(1, len(offered))
     return Offers(
-        offered, tuple(topics[:most]), ConsentRules(document.policies["consent"])
+        offered,
+        tuple(topics[:most]),
+        ConsentRules(document.policies["consent"]),
+        questions,
     )
 
 
 def _sends(part: object) -> Iterator[Mapping[str, Any]]:
-    """All Send steps of a plan document, in whichever branch they stand."""
+    """All steps of a plan document that send, in whichever branch they stand."""
     if isinstance(part, Mapping):
-        if part.get("type") == "send":
+        if part.get("type") in ("send", "survey"):
             yield part
         for inner in part.values():
             yield from _sends(inner)

@@ -181,6 +181,7 @@ class _Decided(msgspec.Struct, gc=False):
     enrollment: str = ""
     step: str = ""
     reason: str = ""
+    test: bool = False
     detail: dict[str, Any] = {}
 
 
@@ -208,6 +209,7 @@ def decisions_about(blocks: Iterable[bytes], log_id: str) -> Iterator[TraceEntry
                 found.step,
                 found.reason,
                 _with_instants(found.detail),
+                found.test,
             )
 
 

@@ -542,7 +542,7 @@ def _carriers(
 def _channels_of(part: object) -> Iterator[str]:
     """The channels that the Sends in plan documents name."""
     if isinstance(part, dict):
-        if part.get("type") == "send":
+        if part.get("type") in ("send", "survey"):
             yield from part["channel"]
         for value in part.values():
             yield from _channels_of(value)

@@ -38,7 +38,9 @@ WAITING = 20_000
 _TICK_S = 0.2  # how late a wait may end when nothing else happens
 _WAKE_UPS = 2 * BATCH  # then events get their turn
 _LOOK_MS = 2_000  # how often to look for jobs that only this process can do
-_RETAIN_MS = 24 * 60 * 60 * 1000  # how often what is over goes
+_MINUTE_MS = 60 * 1000
+_DAY_MS = 24 * 60 * _MINUTE_MS
+_RETAIN_MS = _DAY_MS  # how often what is over goes
 _LEFT_MS = 60_000  # how often for those that somebody left behind
 _AGAIN_S = 1.0  # after the store failed
 _PATIENCE = 0.8  # of its timeout is how long a report waits for its message
@@ -82,6 +84,7 @@ class Service:
         *,
         clock: Callable[[], int] = wall_clock,
         metrics: Callable[[], str] = str,
+        watch: Callable[[], None] | None = None,
     ) -> None:
         """Start nothing yet.
 
@@ -89,6 +92,7 @@ class Service:
             embedded: The workspace with its database.
             clock: What time it is, milliseconds.
             metrics: What is counted, in Prometheus's format.
+            watch: Looks at the day that is over; None: nobody does.
         """
         self._embedded = embedded
         self._clock = clock
@@ -108,6 +112,13 @@ class Service:
             threading.Thread(target=self._decide, name="journeykit-decide"),
             threading.Thread(target=self._deliver, name="journeykit-deliver"),
         ]
+        at = embedded.workspace.watch.at_minute
+        if watch is not None and at is not None:
+            self._threads.append(
+                threading.Thread(
+                    target=self._watch, args=(watch, at), name="journeykit-watch"
+                )
+            )
         every = embedded.workspace.scored_by.every_ms
         if every is not None and embedded.scoring.names:
             self._threads.append(
@@ -386,6 +397,27 @@ class Service:
                 self._failure.pop("score", None)
             except Exception as error:  # noqa: BLE001 - a service goes on
                 self._fails("score", error)
+
+    # --- watching --------------------------------------------------------------------
+
+    def _watch(self, look: Callable[[], None], minute: int) -> None:
+        """Look at the day before at a time of day, UTC, and when the service starts.
+
+        Who was not there at that time looks a minute after the start: what was looked at
+        already is found so, and told to nobody once more.
+        """
+        due = self._clock() + _LEFT_MS
+        while not self._stopping.wait(_TICK_S):
+            now = self._clock()
+            if now < due:
+                continue
+            due = (now - minute * _MINUTE_MS) // _DAY_MS * _DAY_MS
+            due += _DAY_MS + minute * _MINUTE_MS
+            try:
+                look()
+                self._failure.pop("watch", None)
+            except Exception as error:  # noqa: BLE001 - a service goes on
+                self._fails("watch", error)
 
     # --- handing over ----------------------------------------------------------------
 

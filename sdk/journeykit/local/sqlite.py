@@ -838,6 +838,10 @@ class SQLiteStore:
         )
         return rows[0][0] if rows else None
 
+    def readers(self) -> Sequence[str]:
+        """Return the names of all readers that have begun."""
+        return [name for (name,) in self._database.rows("select reader from bookmark")]
+
 
 class _StaleError(Exception):
     """A change does not start from what is stored."""

@@ -37,10 +37,13 @@ from journeykit.model.steps import (
     Send,
     Start,
     Step,
+    Survey,
     Until,
     Wait,
     WaitFor,
 )
+from journeykit.model.surveys import SCALES
+from journeykit.model.targets import target_issues
 from journeykit.model.timetables import surplus_issues, timetable_issues
 from journeykit.model.triggers import (
     ApiTrigger,
@@ -124,11 +127,19 @@ def check(
     found += audience_issues(world.audience)
     found += _audience_fields(world)
     found += surplus_issues(world.journeys)
+    found += target_issues(
+        world.objectives or (),
+        journeys=world.journeys,
+        audience=world.audience,
+        channels=world.channels,
+        events=world.schemas.events,
+    )
     for journey in world.journeys:
         for rule in (
             _names,
             _roots,
             _results,
+            _surveys,
             _fields,
             _sends,
             _fallbacks,
@@ -314,7 +325,7 @@ def _roots(journey: Journey, world: _World) -> Iterator[Issue]:
 
 
 def _results(journey: Journey, world: _World) -> Iterator[Issue]:
-    """A result is that of a Call or a Collect which the run has come by."""
+    """A result is that of a Call, Collect or Survey which the run has come by."""
     ways: Ways | None = None
     for use in uses_of(journey):
         for path in cel.references(expr_of_use(use)) if use.step else ():
@@ -333,10 +344,13 @@ def _results(journey: Journey, world: _World) -> Iterator[Issue]:
 def _result(path: cel.Path, reader: str, ways: Ways) -> Iterator[tuple[Level, str]]:
     """What is wrong with reading a result at this step, and how bad that is."""
     id, *keys = map(str, path.keys or [""])
-    steps = {i: s for i, s in ways.steps.items() if isinstance(s, Call | Collect)}
+    steps = {i: s for i, s in ways.steps.items() if isinstance(s, _WITH_RESULT)}
     if id not in steps:
         way_out = meant(id, steps, none="there is none")
-        yield "error", f"only a Call and a Collect have a result; {way_out}"
+        yield (
+            "error",
+            f"only a Call, a Collect and a Survey have a result; {way_out}",
+        )
     elif keys[:1] != ["result"]:
         whole = cel.Path("step", (id, "result"))
         yield "error", f"all there is of a step is its result: {whole}"
@@ -346,6 +360,8 @@ def _result(path: cel.Path, reader: str, ways: Ways) -> Iterator[tuple[Level, st
         step = steps[id]
         if isinstance(step, Collect):
             yield from _collected(step, keys[1:])
+        if isinstance(step, Survey):
+            yield from _answered(step, keys[1:])
         if id != ways.first and reader in ways.reach(
             ways.first, lambda way: way.to != id
         ):
@@ -367,6 +383,37 @@ def _collected(step: Collect, keys: Sequence[str]) -> Iterator[tuple[Level, str]
             yield "error", f"a Collect has no {part!r}; {way_out}"
         case _:
             pass
+
+
+_WITH_RESULT = Call | Collect | Survey
+_ANSWER = ("kind", "survey", "score", "group", "text", "channel")
+
+
+def _answered(step: Survey, keys: Sequence[str]) -> Iterator[tuple[Level, str]]:
+    """What is wrong with the rest of a path into the answer to a Survey."""
+    fields = [f for f in _ANSWER if step.kind in SCALES or f not in ("score", "group")]
+    if step.within is None:
+        yield "error", "it waits for no answer: say how long, within=days(7)"
+    elif keys and keys[0] not in fields:
+        way_out = meant(keys[0], fields)
+        yield "error", f"an answer ({step.kind}) has no {keys[0]!r}; {way_out}"
+
+
+def _surveys(journey: Journey, world: _World) -> Iterator[Issue]:
+    """What makes answers unreadable, or keeps a second survey from ever going."""
+    known: dict[str, Survey] = {}
+    for step in journey.walk():
+        if not isinstance(step, Survey):
+            continue
+        other = known.setdefault(step.survey or journey.id, step)
+        if other.kind != step.kind:
+            yield _about(
+                journey,
+                step,
+                f"the answers of {other.id!r} ({other.kind}) and of this one "
+                f"({step.kind}) have one name, {step.survey or journey.id!r}, and can't "
+                "be told apart; give one of them another: survey='…'",
+            )
 
 
 def _fields(journey: Journey, world: _World) -> Iterator[Issue]:

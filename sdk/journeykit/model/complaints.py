@@ -19,6 +19,7 @@ from journeykit.errors import DefinitionError, Problem
 from journeykit.model import (
     journey,
     mapping,
+    measures,
     policies,
     schedules,
     segments,
@@ -255,6 +256,7 @@ class _Issue:
         what = "trigger" if "event" in types else "step"
         what = "part of a sequence" if "happens" in types else what
         what = "trait" if "count" in types else what
+        what = "measure" if "active" in types else what
         if not isinstance(self.given, Mapping):
             way_out = _spelled(self.classes, self.given)
             return f"{_shown(self.given)} is no {what}{way_out}"
@@ -342,6 +344,7 @@ _NAMES = {
         journey,
         policies,
         mapping,
+        measures,
         traits,
         segments,
     )

@@ -152,6 +152,6 @@ def _describe(part: dict[str, Any], cls: Any) -> None:
 
 
 def _inherited(cls: Any) -> str:
-    """The attributes that the class has from the one above it."""
-    above = inspect.getdoc(cls.__mro__[1]) or ""
-    return f"{above.partition('Attributes:')[2]}\n"
+    """The attributes that the class has from those above it, the nearest last."""
+    above = [inspect.getdoc(each) or "" for each in cls.__mro__[-2:0:-1]]
+    return "".join(f"{doc.partition('Attributes:')[2]}\n" for doc in above)

@@ -91,6 +91,11 @@ LIST_JOINED = "list.joined"
 LIST_LEFT = "list.left"
 """Properties: `list`."""
 
+SURVEY_ANSWERED = "survey.answered"
+"""Properties: `survey`, its name; `kind` (`nps`, `csat`, `ces`, `text`); `score` and the
+`group` that it is in, where the kind has them; `text`; `channel` and `delivery_id` of the
+message that asked. An answer to a message counts once."""
+
 LEARNED = frozenset(
     {
         PROFILE_UPDATED,
@@ -110,6 +115,7 @@ LEARNED = frozenset(
         SCORE_UPDATED,
         LIST_JOINED,
         LIST_LEFT,
+        SURVEY_ANSWERED,
     }
 )
 """What says something about a customer, whether or not a journey hears it."""

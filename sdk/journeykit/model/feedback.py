@@ -1,4 +1,4 @@
-"""The words of feedback beside surveys: reviews and tickets, as JSON Schema.
+"""The words of feedback: answers to surveys, reviews and tickets, as JSON Schema.
 
 The names are in `journeykit.model.events`. With `[ingest] schemas = "enforce"` their
 properties are checked by these, unless a workspace declares its own.
@@ -9,13 +9,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from journeykit.model.events import REVIEW_POSTED, TICKET_CLOSED, TICKET_OPENED
+from journeykit.model.events import (
+    REVIEW_POSTED,
+    SURVEY_ANSWERED,
+    TICKET_CLOSED,
+    TICKET_OPENED,
+)
+from journeykit.model.surveys import SURVEY_KINDS
 
 _TEXT = {"type": "string"}
 _RATING = {"type": "number"}
 _SCALE = {"type": "number", "exclusiveMinimum": 0}
 
 FEEDBACK: Mapping[str, Mapping[str, Any]] = {
+    SURVEY_ANSWERED: {
+        "type": "object",
+        "required": ["survey", "kind"],
+        "properties": {
+            "survey": _TEXT,
+            "kind": {"enum": [*SURVEY_KINDS]},
+            "score": _RATING,
+            "group": _TEXT,
+            "text": _TEXT,
+            "channel": _TEXT,
+            "delivery_id": _TEXT,
+        },
+    },
     REVIEW_POSTED: {
         "type": "object",
         "required": ["rating"],

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import KW_ONLY
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from journeykit.model.definition import definition
+from journeykit.model.measures import Measure
 from journeykit.model.names import EventName, Id, Stage
 
 
@@ -64,11 +65,16 @@ class Objective:
     Attributes:
         id: Its name.
         kpi: What is measured.
-        target: What it is to reach, in the unit of the KPI.
+        target: What it is to reach, in the unit of the KPI; shares in percent.
         by: When.
+        measure: How the figure is got out of the logs; without it nobody computes it.
+        aim: Whether the figure is to be `at_least` the target, or `at_most`.
     """
 
     id: Id
     kpi: Annotated[str, Field(min_length=1, max_length=200)]
-    target: float
+    target: Annotated[float, Field(allow_inf_nan=False)]
     by: date
+    _: KW_ONLY
+    measure: Measure | None = None
+    aim: Literal["at_least", "at_most"] = "at_least"

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import AfterValidator, Field
 
 from journeykit.model.definition import definition, document_of
-from journeykit.model.durations import Duration, hours
+from journeykit.model.durations import Duration, days, hours
 from journeykit.model.names import Id, Pace, Percent
 from journeykit.model.rules import Purpose
 from journeykit.model.steps import Window
@@ -170,6 +170,8 @@ class Policies:
             the profile and moves no journey.
         pace: How fast messages of a channel go out together: `{"email": "50/s"}`.
         breaker: When a journey is paused by itself; None: never.
+        survey_cool_down: For how long after a survey the same customer gets no other one,
+            of whatever journey, channel and purpose; a duration of 0: no such rule.
     """
 
     _: KW_ONLY
@@ -195,6 +197,7 @@ class Policies:
         default_factory=dict
     )
     breaker: Breaker | None = Breaker()
+    survey_cool_down: Duration = days(90)
 
     def to_plan(self) -> dict[str, Any]:
         """Every field as plain JSON values, defaults included: what the engine reads."""

@@ -7,7 +7,7 @@ To add a kind: a class here (in `Step`, at the end), a class of the same `type` 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
@@ -32,6 +32,7 @@ from journeykit.model.names import (
     slug,
 )
 from journeykit.model.rules import COLLECTED_ITEMS, Fate, Purpose
+from journeykit.model.surveys import MAX_QUESTION, SurveyKind
 from journeykit.model.triggers import EventTrigger
 
 
@@ -654,6 +655,76 @@ class Repeat(_Step):
         return (self.steps,)
 
 
+def _question(value: str | Mapping[str, str]) -> str | Mapping[str, str]:
+    texts = {"": value} if isinstance(value, str) else value
+    for locale, text in texts.items():
+        where = f"[{locale!r:.80}]" if locale else ""
+        if len(text) > MAX_QUESTION:
+            raise ValueError(
+                f"question{where}: may have {MAX_QUESTION} characters, has {len(text)}"
+            )
+        if locale and not _is_locale(locale):
+            raise ValueError(f"question{where}: is no locale, such as 'de' or 'pt-BR'")
+    return value
+
+
+_is_locale = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}").fullmatch
+
+Question = Annotated[
+    str | Mapping[str, str], AfterValidator(_question), Field(max_length=MAX_QUESTION)
+]
+
+
+@definition
+class Survey(Send):
+    """Ask the customer something, by a message, and wait for the answer.
+
+    It is sent as by a Send: `channel`, `template` and its other options are those. The
+    template has the links of the answer page, `survey.url` and `survey.links`. An answer
+    is an event, `survey.answered`. The steps behind read it as
+    `step("survey-…").result`: `score`, `group`, `text`.
+
+    Attributes:
+        kind: `nps` (0 to 10), `csat` (1 to 5), `ces` (1 to 7), or `text`.
+        within: How long the run waits for the answer, from the message on. None: it goes
+            on at once, and an answer is an event like others.
+        otherwise: What follows without an answer in time, also where nobody was asked.
+        survey: Under which name answers are filed; the journey's id if not given.
+        question: What the answer page asks: a text, or texts by locale, `{"de": "…"}`;
+            a usual question of its kind if not given.
+    """
+
+    type: Literal["survey"] = field(default="survey", kw_only=True)  # type: ignore[assignment]
+    _: KW_ONLY
+    kind: SurveyKind
+    within: Duration | None = None
+    otherwise: StepSequence = ()
+    survey: Id | None = None
+    question: Question = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a wait of nothing, and what would never follow."""
+        super().__post_init__()
+        if self.within == Duration():
+            raise ValueError(
+                "within: nobody answers in no time; give it some days, or leave it out"
+            )
+        if self.within is None and self.otherwise:
+            raise ValueError(
+                "otherwise needs within: how long the run waits for an answer"
+            )
+
+    @property
+    def slug(self) -> str:
+        """`survey-nps`."""
+        return slug("survey", self.kind)
+
+    @property
+    def ways(self) -> Sequence[StepSequence]:
+        """Straight on with the answer, and what follows without one."""
+        return () if self.within is None else ((), self.otherwise)
+
+
 @definition
 class Goto(_Step):
     """Go on at another step of the same journey.
@@ -689,6 +760,7 @@ Step = Annotated[
     | Collect
     | Start
     | Repeat
-    | Goto,
+    | Goto
+    | Survey,
     Discriminator("type"),
 ]

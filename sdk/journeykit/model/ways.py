@@ -22,6 +22,7 @@ from journeykit.model.steps import (
     Start,
     Step,
     StepSequence,
+    Survey,
     Until,
     Wait,
     WaitFor,
@@ -113,7 +114,7 @@ class Ways:
             into = self._branches or not isinstance(step, Branch)
             for n, way in enumerate((into and step.ways) or ((),)):
                 to = way[0].id if way else then
-                waits = step.waits or _may_fall_back(step)
+                waits = step.waits or _awaits_word(step)
                 yield Way(to, waits, _surely(step, n), _late(step, n))
 
     def rounds(self, repeat: Repeat) -> str:
@@ -141,8 +142,10 @@ class Ways:
         )
 
 
-def _may_fall_back(step: _Step) -> bool:
-    """Whether it may wait for word of a message; not if no other channel could follow."""
+def _awaits_word(step: _Step) -> bool:
+    """Whether it may wait for word of a message, or for an answer to it."""
+    if isinstance(step, Survey) and step.within is not None:
+        return True
     return isinstance(step, Send) and step.fallback_after is not None
 
 
@@ -152,6 +155,8 @@ def _surely(step: _Step, n: int) -> bool:
         if n < len(step.paths):
             return isinstance(step.paths[n].when, EventTrigger)
         return _lasts(step.timeout)
+    if isinstance(step, Survey):  # nobody answers before being asked, if anybody is
+        return step.within is not None and n == 0
     return _lasts(step.window) if isinstance(step, Collect) else step.waits
 
 

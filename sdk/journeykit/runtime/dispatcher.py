@@ -1171,6 +1171,8 @@ def message_of(command: SendMessage) -> Message:
         zone=command.zone,
         placement=command.placement,
         ask=command.ask,
+        survey=command.survey,
+        asks=command.asks,
     )
 
 

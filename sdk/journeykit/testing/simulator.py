@@ -27,6 +27,7 @@ from journeykit.engine.commands import (
 from journeykit.engine.customer import Customer, created, size_of
 from journeykit.engine.draft import UTC
 from journeykit.engine.guards import ChannelRules, PluginGuard
+from journeykit.engine.ids import answer_id
 from journeykit.engine.limits import PROFILE_BYTES, PROFILE_KEYS
 from journeykit.engine.plan import JourneyPlan
 from journeykit.engine.react import Reaction, react
@@ -46,6 +47,7 @@ from journeykit.model.durations import Duration
 from journeykit.model.events import (
     PLACEMENT_REQUESTED,
     PROFILE_UPDATED,
+    SURVEY_ANSWERED,
     Event,
     checked,
     checked_call,
@@ -53,6 +55,7 @@ from journeykit.model.events import (
 )
 from journeykit.model.identity import DEFAULT as ANYBODY, IdentityRules
 from journeykit.model.policies import Policies
+from journeykit.model.surveys import allowed, said_in
 from journeykit.runtime.identities import NOBODY, Resolver, survivor_of
 from journeykit.testing.assertions import Assertions
 from journeykit.testing.calls import Calls, answer_to, claimed
@@ -287,6 +290,65 @@ class Simulator(Assertions):
         commands = self._react(customer, asked, when).commands
         answers = (one for one in commands if isinstance(one, SendMessage) and one.ask)
         return next(answers, None)
+
+    def answer(
+        self,
+        customer: str,
+        score: int | None = None,
+        *,
+        text: str = "",
+        survey: str | None = None,
+        at: datetime | str | None = None,
+    ) -> None:
+        """Let a customer answer the last survey: `sim.answer("ada", 9, text="great")`.
+
+        It is the event that the answer page would make of it.
+
+        Args:
+            customer: Who.
+            score: On the survey's scale; None for one that asks for words.
+            text: In words.
+            survey: The survey's name; the last one that was sent if not given.
+            at: When; now if not given. The clock moves there first.
+
+        Raises:
+            InputError: They were not asked, or the page would not take this.
+        """
+        when = self._moved_to(at)
+        message = next(
+            (
+                sent
+                for sent in reversed(self._record.commands)
+                if isinstance(sent, SendMessage)
+                and sent.customer == customer
+                and sent.survey
+                and survey in (None, sent.survey)
+            ),
+            None,
+        )
+        if message is None:
+            which = "" if survey is None else f" {survey!r}"
+            raise InputError(f"{customer!r:.80} was asked no survey{which}")
+        said = said_in(message.asks, "" if score is None else str(score), text)
+        if said is None:
+            raise InputError(
+                f"{score!r:.80} with {len(text)} characters of text is no answer to "
+                f"{message.asks}: {allowed(message.asks)}"
+            )
+        properties = {
+            "survey": message.survey,
+            "kind": message.asks,
+            **said.properties(message.asks),
+            "channel": message.channel,
+            "delivery_id": message.delivery_id,
+        }
+        self.event(
+            SURVEY_ANSWERED,
+            customer,
+            properties,
+            at=when,
+            id=answer_id(message.delivery_id),
+        )
 
     def merge(
         self, customer: str, into: str, *, at: datetime | str | None = None

@@ -45,6 +45,7 @@ from journeykit.model.policies import Policies
 from journeykit.model.segments import Persona, Segment, Stage, audience_plan
 from journeykit.model.steps import Call, Send
 from journeykit.model.traits import AnyTrait, Trait
+from journeykit.model.watching import WatchSettings, watching_of
 from journeykit.plugins import Registry
 from journeykit.scoring import Score
 from journeykit.sources import Source as EventSource
@@ -85,6 +86,7 @@ class Workspace:
         scored_by: The models that are asked about customers, and how often.
         ingest: What may come in, and from where.
         retention: For how long what is kept.
+        watch: What is looked after every day, and whom to tell.
     """
 
     path: Path
@@ -111,6 +113,7 @@ class Workspace:
     scored_by: ScoreSettings = field(default_factory=ScoreSettings)
     ingest: IngestSettings = field(default_factory=IngestSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
+    watch: WatchSettings = field(default_factory=WatchSettings)
     _library: Library = field(default_factory=Library, repr=False)
 
     @classmethod
@@ -165,6 +168,7 @@ class Workspace:
             scored_by=scores_of(settings.scores),
             ingest=ingest_of(settings.ingest),
             retention=retention_of(settings.retention),
+            watch=watching_of(settings.watch),
             _library=library,
         )
         if reading.problems:
@@ -384,7 +388,8 @@ class Workspace:
         """Find who carries what, and what is wrong with journeykit.toml about it."""
         carriers: dict[str, Channel] = {}
         problems: list[str] = []
-        for name in sorted(_used(self.journeys) | self.providers.keys()):
+        told = {contact.channel for contact in self.watch.contacts}
+        for name in sorted(_used(self.journeys) | self.providers.keys() | told):
             provider = self.providers.get(name)
             try:
                 channel = registry.channel(name, provider)
@@ -393,6 +398,8 @@ class Workspace:
             except UnknownChannel as error:
                 if provider is not None:  # else `check` says it where it is used
                     problems.append(f"channels.{name}: {error}")
+                elif name in told:
+                    problems.append(f"watch.tell: {error}")
             except DefinitionError as error:
                 problems.append(f'channels: {error}; write {name} = "…"')
             except InputError as error:
@@ -405,12 +412,19 @@ class Workspace:
             f"{meant(name, known)}"
             for name in sorted(self.settings.keys() - known)
         ]
+        problems += self._unwatched()
         there = {*carriers, *(name for name, _ in registry.channels)} - {ANY}
         problems += [
             f"seeds.{name}: nobody carries channel {name!r}; {meant(name, there)}"
             for name in sorted(self.seeds.keys() - there)
         ]
         return carriers, self._in_settings(problems)
+
+    def _unwatched(self) -> Iterator[str]:
+        """Name the journeys with a rule for `watch` that aren't there."""
+        known = [journey.id for journey in self.journeys]
+        for id in sorted(self.watch.journeys.keys() - {*known}):
+            yield f"watch.journeys.{id}: there is no journey {id!r}; {meant(id, known)}"
 
     def _actions(self, registry: Registry) -> tuple[dict[str, Action], list[Issue]]:
         """Find who does what, and what is wrong with journeykit.toml about it."""

@@ -66,6 +66,7 @@ def manifest_of(workspace: Workspace, registry: Registry) -> Manifest:
         },
         loggable=tuple(sorted(workspace.loggable)),
         identity=workspace.identity,
+        watch=workspace.watch,
         guards=tuple(sorted(guards)),
         scores=tuple(sorted(scores)),
         sources=tuple(sorted(sources)),

@@ -31,7 +31,7 @@ from journeykit.media.sms import Sms, sms_of
 from journeykit.media.whatsapp import WhatsApp, whatsapp_of
 from journeykit.model.documents import to_json
 from journeykit.model.journey import Journey
-from journeykit.model.steps import Send
+from journeykit.model.steps import Send, Survey
 from journeykit.plugins import Registry
 from journeykit.workspace.placeholders import placeholder
 
@@ -230,6 +230,8 @@ class Previews:
             step=sent.step.partition("/")[2],
             purpose=sent.purpose,
             topic=sent.topic,
+            survey=sent.survey,
+            asks=sent.send.kind if isinstance(sent.send, Survey) else "",
             test=True,
             locale=locale or self.source.locale,
             zone=zone if isinstance(zone, str) else "",
@@ -326,6 +328,12 @@ class Sent:
     step: str = ""
     purpose: str = "marketing"
     topic: str | None = None
+
+    @property
+    def survey(self) -> str:
+        """The name of the survey that it asks; empty: it is none."""
+        journey = self.step.partition("/")[0]
+        return (self.send.survey or journey) if isinstance(self.send, Survey) else ""
 
     @classmethod
     def by(cls, journey: Journey, send: Send, channel: str) -> Sent:

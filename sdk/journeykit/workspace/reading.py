@@ -27,6 +27,7 @@ from journeykit.model.check import Schemas, doubled
 from journeykit.model.documents import from_json, from_yaml
 from journeykit.model.identity import rules_of as identity_of
 from journeykit.model.journey import Journey
+from journeykit.model.watching import watching_of
 from journeykit.model.zones import zone
 from journeykit.workspace.ingest import ingest_of
 from journeykit.workspace.retention import retention_of
@@ -62,6 +63,7 @@ class Settings:
         scores: Which models are asked about customers, and how often: `run`, `every`.
         ingest: What may come in, and from where: `schemas`, `sources`.
         retention: For how long what is kept: `customers = "730d"`.
+        watch: What is looked after every day, and whom to tell.
     """
 
     name: str = ""
@@ -78,6 +80,7 @@ class Settings:
     scores: dict[str, object] = field(default_factory=dict)
     ingest: dict[str, object] = field(default_factory=dict)
     retention: dict[str, object] = field(default_factory=dict)
+    watch: dict[str, object] = field(default_factory=dict)
 
 
 # The keys of [content], and what each may be.
@@ -92,6 +95,7 @@ _TABLES: Mapping[str, Callable[[Mapping[str, object]], object]] = {
     "ingest": ingest_of,
     "retention": retention_of,
     "scores": scores_of,
+    "watch": watching_of,
 }
 
 

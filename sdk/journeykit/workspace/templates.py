@@ -14,6 +14,7 @@ from journeykit.channels import Channel
 from journeykit.content.composer import (
     GLOBALS,
     LINK_NAMES,
+    SURVEY,
     TEMPLATES,
     Rendered,
     Variant,
@@ -28,7 +29,10 @@ from journeykit.media.keywords import WORDS
 from journeykit.model.conditions import Expression, text_of
 from journeykit.model.issues import Issue, Level, issue
 from journeykit.model.journey import Journey
-from journeykit.model.steps import Send
+from journeykit.model.steps import Send, Survey
+
+_REPLIED_TO = frozenset({"sms", "whatsapp", "chat"})
+"""The media where people answer by writing back, and need no link for it."""
 
 _NAMED = 5  # templates in one hint
 
@@ -215,6 +219,25 @@ class TemplateCheck:
                     f'default helps: {{{{ {name}|default("…") }}}}'
                 )
                 yield self._issue("hint", message, journey, step)
+        asks = isinstance(step, Survey)
+        if SURVEY in uses.needed and not asks:
+            message = (
+                f"{what} needs {SURVEY!r}, which only a Survey's message has; send it with "
+                "Survey(…)"
+            )
+            yield self._issue("error", message, journey, step)
+        elif SURVEY in uses.needed and not self._has_links:
+            message = (
+                f"{what} needs {SURVEY!r}, and no links are set up; write [links] in "
+                "journeykit.toml"
+            )
+            yield self._issue("error", message, journey, step)
+        elif asks and SURVEY not in uses.known and medium not in _REPLIED_TO:
+            message = (
+                f"{what} asks something, and has no link to answer; write "
+                "{{ survey.url }} somewhere, or survey.links"
+            )
+            yield self._issue("warning", message, journey, step)
         # They come together: who asks for one of them has asked for all.
         if not self._has_links and not uses.optional & {*LINK_NAMES}:
             for name in LINK_NAMES:

@@ -13,7 +13,9 @@ from typing import Self
 import click
 
 from journeykit.cli.demo.shopping import END, NEW_YORK, year_of_shopping
+from journeykit.cli.insight import LogChoice, warehouse
 from journeykit.cli.replay import writing
+from journeykit.cli.report import written
 from journeykit.cli.story import Moment, rule, story
 from journeykit.cli.terminal import Progress, faint, strong, wrapped
 from journeykit.engine.calendar import to_ms
@@ -22,19 +24,24 @@ from journeykit.engine.ids import log_id
 from journeykit.engine.trace import TraceEntry
 from journeykit.errors import InputError
 from journeykit.happened import Reacted
+from journeykit.insight.report.findings import findings
 from journeykit.local.decisions import decision_blocks, decisions_about
 from journeykit.local.embedded import Embedded, archive_lines, wall_clock
 from journeykit.model.events import Event
 from journeykit.model.steps import Send
 from journeykit.observers import AFTER_REACTION, Observer, Observers
 from journeykit.plugins import Registry, plugin_manager
-from journeykit.ports import Scan
+from journeykit.ports import Along, Scan
 from journeykit.runtime.runtime import BATCH
 from journeykit.testing.record import Record
 from journeykit.testing.report import Report, report
 from journeykit.workspace import Workspace
 
 WORKSPACE = Path(__file__).parent / "workspace"
+
+_READER = "run:the demo's year"
+
+REPORT = "report.html"
 
 _NOTE = "`journeykit demo` has written this folder, and begins it anew with each run.\n"
 
@@ -65,7 +72,7 @@ _TOLD = frozenset({"sent", "deferred", "suppressed", "goal", "held_out", "failed
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("demo-output"),
     show_default=True,
-    help="Where journeys, database, decisions and messages are written.",
+    help="Where journeys, database, decisions, messages and report are written.",
 )
 def command(*, households: int | None, out: Path) -> None:
     """Run four journeys over a year of real shopping.
@@ -109,9 +116,12 @@ def _happened(events: Sequence[Event], out: Path) -> Iterator[str]:
             path.write_bytes(archive_lines(own))
             moments = [*own, *_decisions(embedded, household)]
             phase.says(f"household {household.id}")
-        yield ""
-        yield rule("What became of everybody")
-        yield str(year.report(workspace, everybody.values()))
+        told = year.report(workspace, everybody.values())
+    with _Phase("writing the report") as phase:
+        phase.says(_report(out))
+    yield ""
+    yield rule("What became of everybody")
+    yield str(told)
     yield ""
     yield rule(f"The year of household {household.id}")
     yield from story(moments, zone=NEW_YORK)
@@ -133,6 +143,17 @@ def _workspace(out: Path) -> Workspace:
         providers=dict.fromkeys(channels, "file"),
         settings={**workspace.settings, "file": {"path": str(messages.resolve())}},
     )
+
+
+def _report(out: Path) -> str:
+    """Write the report; return where it is, or what it needs."""
+    try:
+        with warehouse(out / "workspace", LogChoice(data=out / "data")) as sight:
+            found = findings(sight.house, sight.workspace)
+    except InputError as error:  # duckdb is an extra of its own
+        return str(error)
+    written(found, out / REPORT)
+    return f"{out / REPORT}"
 
 
 def _begun_anew(folder: Path) -> Path:
@@ -160,9 +181,11 @@ def _let_happen(embedded: Embedded, events: Sequence[Event]) -> None:
     progress = Progress(total=len(events))
     for start in range(0, len(events), BATCH):
         batch = events[start : start + BATCH]
-        last = batch[-1].received_at
-        embedded.replay(batch, clock=to_ms(last))
-        progress(start + len(batch), last)
+        last, read = batch[-1].received_at, start + len(batch)
+        # As of a file that `run` has read: whoever looks knows that this is a recording.
+        along = Along(bookmark=(_READER, str(read)))
+        embedded.replay(batch, clock=to_ms(last), along=along, archived=True)
+        progress(read, last)
     embedded.settle(to_ms(END))
     embedded.finish(to_ms(END))
     progress.done()
@@ -270,8 +293,10 @@ def _where_it_lies(out: Path, household: str) -> Iterator[str]:
     yield ""
     yield rule("Where everything lies")
     for name, path, what in (
+        ("report", out / REPORT, "all of it in one page: open it in a browser"),
         ("messages", out / "messages.jsonl", "as the file channel writes them"),
         ("decisions", data / "decisions.jsonl", "every one, with its reason"),
+        ("events", data / "events.jsonl", "what the households did"),
         ("database", data / "journeykit.db", "where each household stands"),
         ("journeys", workspace, "yours to change; demo runs them as they are"),
         ("the household", events, "its events, for `simulate` and `why`"),

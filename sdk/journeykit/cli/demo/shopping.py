@@ -251,6 +251,7 @@ class _Tables:
                     ],
                     "coupon_upc": str(row["coupon_upc"]),
                     "basket_id": basket.id,
+                    "sales_value": basket.sales_value,
                 },
             )
 

@@ -272,6 +272,7 @@ class AwsEmulator(AbstractContextManager["AwsEmulator"]):
             actions=tuple(sorted(names | _built_in(registry, "action"))),
             loggable=tuple(sorted(self._workspace.loggable)),
             identity=self._workspace.identity,
+            watch=self._workspace.watch,
             links=self._workspace.links,
             seeds={name: tuple(to) for name, to in self._workspace.seeds.items()},
         )

@@ -82,6 +82,7 @@ class Deployed:
         stacks = list(_stacks(folder, name, account.region, channels))
         for kind, make in (
             ("AWS::S3::Bucket", self._bucket),
+            ("AWS::SNS::Topic", self._topic),
             ("AWS::DynamoDB::Table", self._table),
             ("AWS::SQS::Queue", self._queue),
             ("AWS::SQS::Queue", self._redrive),
@@ -204,12 +205,16 @@ class Deployed:
         )
 
     def _bucket(self, stack: Stack, resource: Resource) -> None:
-        name = stack.physical(resource.id).lower()
+        name = stack.physical(resource.id)
         self._account.client("s3").create_bucket(
             Bucket=name,
             CreateBucketConfiguration={"LocationConstraint": self._account.region},
         )
         self._buckets.append(name)
+
+    def _topic(self, stack: Stack, resource: Resource) -> None:
+        name = stack.physical(resource.id)
+        self._account.client("sns").create_topic(Name=name)
 
     def _delivery_stream(self, stack: Stack, resource: Resource) -> None:
         said = resource.properties["ExtendedS3DestinationConfiguration"]

@@ -115,7 +115,9 @@ class Stack:
         key = _NAMED.get(resource["Type"])
         given = resource.get("Properties", {}).get(key) if key else None
         if given is None:
-            return f"{self.name}-{id}"
+            made = f"{self.name}-{id}"
+            # CloudFormation makes the names of buckets of small letters only.
+            return made.lower() if resource["Type"] == "AWS::S3::Bucket" else made
         return str(self.filled(given))
 
     # --- values ----------------------------------------------------------------------
@@ -180,6 +182,8 @@ class Stack:
                 f"nothing is called {name!r}", place=f"template of stack {self.name}"
             )
         physical = self.physical(name)
+        if self._resources[name]["Type"] == "AWS::SNS::Topic":
+            return self._attribute(name, "Arn")
         if self._resources[name]["Type"] == "AWS::SQS::Queue":
             return f"https://sqs.{self._region}.amazonaws.com/{ACCOUNT}/{physical}"
         return physical

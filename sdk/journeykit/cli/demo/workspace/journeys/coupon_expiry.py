@@ -24,7 +24,13 @@ coupon_expiry = Journey(
     trigger=on("campaign_received"),
     key=event.campaign_id,  # a household may be in several campaigns at once
     on_missing_key="ignore",
-    goal=Goal(redeemed, id="redeemed", within=days(90), on_goal="continue"),
+    goal=Goal(
+        redeemed,
+        id="redeemed",
+        within=days(90),
+        value=event.sales_value,  # of the whole basket
+        on_goal="continue",
+    ),
     holdout=10,  # percent who get no reminder, to see whether it does anything
     topic="coupons",
     steps=[

@@ -31,7 +31,11 @@ welcome = Journey(
     trigger=on("purchase"),
     reentry="never",
     goal=Goal(
-        on("coupon_redeemed"), id="first-coupon", within=days(30), on_goal="continue"
+        on("coupon_redeemed"),
+        id="first-coupon",
+        within=days(30),
+        value=event.sales_value,
+        on_goal="continue",
     ),
     topic="welcome",
     priority=20,

@@ -1,0 +1,1 @@
+"""The parts of `journeykit measure`: one module each, loaded when it is asked for."""

@@ -1,0 +1,1 @@
+"""Reads logs and definitions: maps, figures, lift, causes, reports."""

@@ -1,0 +1,1 @@
+"""Maps: journeys and stages laid out, and drawn as SVG, HTML, and Mermaid."""

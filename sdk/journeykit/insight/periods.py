@@ -1,0 +1,32 @@
+"""Weeks and months, UTC, that trends go by; a week begins on Monday."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from journeykit.insight.warehouse import Warehouse
+
+Per = Literal["week", "month"]
+
+_HALF_A_YEAR = 183 * 86_400_000
+
+
+def chosen(house: Warehouse, per: Per | None) -> Per:
+    """What a trend goes by: what was said, else weeks of a log of up to half a year."""
+    if per is not None:
+        return per
+    first, last = house.span or (0, 0)
+    return "week" if last - first <= _HALF_A_YEAR else "month"
+
+
+def beginning(instant: str, per: Per) -> str:
+    """In SQL: when the week or month of an instant begins, milliseconds.
+
+    Args:
+        instant: A column of ours, in milliseconds.
+        per: Which of the two.
+    """
+    unit = "week" if per == "week" else "month"
+    return (
+        f"epoch_ms(date_trunc('{unit}', make_timestamp({instant} * 1000))::TIMESTAMP)"
+    )

@@ -1,0 +1,1 @@
+"""The parts of the report: each makes a section of what was found."""
