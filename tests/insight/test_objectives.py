@@ -616,3 +616,23 @@ def test_an_answer_to_a_test_message_is_test_traffic(tmp_path: Path) -> None:
         found = figure(house, SurveyScore("how"))
 
     assert (found.value, found.of) == (100, 1)
+
+
+def test_satisfaction_is_the_percent_of_the_top_two_answers(tmp_path: Path) -> None:
+    def answered(score: int) -> Event:
+        return make_event(
+            "survey.answered",
+            f"customer-{score}",
+            at=BEGIN,
+            survey="till",
+            kind="csat",
+            score=score,
+        )
+
+    visits = [make_event("visited", f"customer-{n}", at=BEGIN) for n in range(1, 6)]
+    logs = record(tmp_path, BASKET, [*visits, *map(answered, range(1, 6))])
+
+    with Warehouse.open(logs) as house:
+        found = figure(house, SurveyScore("till", kind="csat"))
+
+    assert (found.value, found.of) == (40, 5)

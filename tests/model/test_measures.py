@@ -202,7 +202,7 @@ def found(measure: Measure, target: float = 50) -> list[Issue]:
         (Membership(segment="vpi"), 50, "error", "segment 'vpi' is not known; did you"),
         (Membership(stage="x"), 50, "error", "stage 'x' is not known"),
         (SurveyScore(), 101, "error", "nps is from -100 to 100"),
-        (SurveyScore(kind="csat"), 80, "error", "csat is from 1 to 5"),
+        (SurveyScore(kind="csat"), 180, "error", "csat is from 0 to 100"),
         (MessageRate(channel="emial"), 50, "error", "nobody carries channel 'emial'"),
         (MessageRate(journey="x"), 50, "error", "journey 'x' is not known"),
         (Total("order.placed", event.sum), 5, "error", "event.sum"),

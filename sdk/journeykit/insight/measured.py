@@ -46,6 +46,9 @@ PROMOTERS, DETRACTORS = 9, 6
 """From and up to which answer, of 0 to 10: Reichheld 2003, "The one number you need to
 grow", Harvard Business Review 81(12):46-54."""
 
+SATISFIED = 4
+"""From which answer, of 1 to 5, somebody is satisfied: the top two boxes."""
+
 
 _SCALES = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}
 
@@ -588,13 +591,20 @@ def _survey_score(house: Warehouse, measure: SurveyScore) -> Gauge:
             "most": most,
         },
     )
-    is_nps = measure.kind == "nps"
-    scored = (
-        f"case when score >= {PROMOTERS} then 100::DOUBLE "
-        f"when score <= {DETRACTORS} then -100::DOUBLE else 0::DOUBLE end"
-        if is_nps
-        else "score"
-    )
+    scored, what = {
+        "nps": (
+            (
+                f"case when score >= {PROMOTERS} then 100::DOUBLE "
+                f"when score <= {DETRACTORS} then -100::DOUBLE else 0::DOUBLE end"
+            ),
+            f"Percent of answers from {PROMOTERS} on less percent up to {DETRACTORS}",
+        ),
+        "csat": (
+            f"case when score >= {SATISFIED} then 100::DOUBLE else 0::DOUBLE end",
+            f"Percent of answers from {SATISFIED} on",
+        ),
+        "ces": ("score", "Mean answer"),
+    }[measure.kind]
 
     def read(at: int) -> Figure:
         count, total, squares = house.row(
@@ -609,11 +619,6 @@ def _survey_score(house: Warehouse, measure: SurveyScore) -> Gauge:
         value = total / count if count else None
         return Figure(value, count, of_mean(count, total, squares))
 
-    what = (
-        f"Percent of answers from {PROMOTERS} on less percent up to {DETRACTORS}"
-        if is_nps
-        else "Mean answer"
-    )
     whose = f"survey {measure.survey!r}" if measure.survey else "all surveys"
     return Gauge(
         read,

@@ -279,8 +279,8 @@ class Membership:
 class SurveyScore(_Measured):
     """The score of a survey.
 
-    It is the net promoter score, from -100 to 100, of an `nps` survey, and the mean answer
-    of a `csat` or `ces` survey.
+    It is the net promoter score, from -100 to 100, of an `nps` survey, the percent of
+    answers of 4 or 5 of a `csat` survey, and the mean answer, 1 to 7, of a `ces` survey.
 
     Attributes:
         survey: The survey's id; all surveys of the kind if not given.

@@ -29,7 +29,7 @@ from journeykit.model.memberships import Audience
 from journeykit.model.schemas import check_condition
 from journeykit.model.triggers import EventTrigger
 
-_SCALES = {"nps": (-100.0, 100.0), "csat": (1.0, 5.0), "ces": (1.0, 7.0)}
+_SCALES = {"nps": (-100.0, 100.0), "csat": (0.0, 100.0), "ces": (1.0, 7.0)}
 
 
 def target_issues(

@@ -321,7 +321,13 @@ def test_only_the_first_map_of_a_journey_is_open(tmp_path: Path) -> None:
 def test_reasons_of_ours_are_said_in_words(found: Findings) -> None:
     assert not isinstance(found.flows, Missing)
     capped = [
-        dataclasses.replace(flow, sent=1, suppressed={"frequency_cap": 9})
+        dataclasses.replace(
+            flow,
+            steps=[
+                dataclasses.replace(step, sent=1, suppressed={"frequency_cap": 9})
+                for step in flow.steps
+            ],
+        )
         for flow in found.flows
     ]
 
@@ -355,3 +361,17 @@ def test_the_course_of_what_is_rare_is_said_and_not_drawn(found: Findings) -> No
     assert "cart: order was reached 14 times" in told(14)
     assert f"by the {goal.per} of entry" not in told(14)
     assert f"by the {goal.per} of entry" in told(15)
+
+
+def test_runs_of_journeys_that_are_gone_are_said_to_be_counted(
+    tmp_path: Path,
+) -> None:
+    space = dataclasses.replace(workspace(tmp_path), journeys=[])
+    with Warehouse.open(logged(tmp_path)) as house:
+        html = report(findings(house, space), made_at=MADE)
+
+    assert "runs of journeys that are not in the workspace: cart." in html
+
+
+def test_journeys_of_the_workspace_are_no_strangers(html: str) -> None:
+    assert "not in the workspace" not in html

@@ -144,7 +144,9 @@ def test_from_right_to_left_good_and_bad_keep_their_marks(
 ) -> None:
     shown(chromium, f"{page}/rtl.html")
     mark = """state => {
-      const list = document.querySelector('.first')
+      const list = document.createElement('ul')
+      list.className = 'first'
+      document.querySelector('main').append(list)
       const one = document.createElement('li')
       one.className = state
       list.append(one)

@@ -232,7 +232,9 @@ _OUR_REASONS = ENGINE_REASONS.union(*(each for each in REASONS.values() if each)
 
 def reason_in_words(reason: str) -> str:
     """Why something happened: ours in words (`frequency cap`), an author's as it is."""
-    return reason.replace("_", " ") if reason in _OUR_REASONS else reason or "no reason"
+    if not reason:
+        return "no reason"
+    return reason.replace("_", " ") if reason in _OUR_REASONS else reason
 
 
 def counts_in_words(counts: Mapping[str, int], *, most: int = 3) -> str:

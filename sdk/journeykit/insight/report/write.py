@@ -48,12 +48,32 @@ def report(
         [*_sections(found, draw)],
         title=title or found.name,
         subtitle=_subtitle(found),
-        notices=[*([RECORDED] if found.replayed else []), *found.problems],
+        notices=[
+            *([RECORDED] if found.replayed else []),
+            *_strangers(found),
+            *found.problems,
+        ],
         footer=f"Made by journeykit on {made_at:%Y-%m-%d %H:%M} UTC from the decision log "
         "and the event archive. Test traffic counts nowhere. No customer's name, id or "
         "address is in it.",
         rtl=rtl,
     )
+
+
+_NAMED = 5  # journeys that are gone
+
+
+def _strangers(found: Findings) -> Iterator[str]:
+    """What the log tells of journeys that the workspace doesn't have, or no more."""
+    known = {journey.id for journey in found.journeys}
+    gone = [name for name in found.activity.entered_by if name not in known]
+    if gone:
+        more = f" and {len(gone) - _NAMED} more" if len(gone) > _NAMED else ""
+        yield (
+            "The log has runs of journeys that are not in the workspace: "
+            f"{', '.join(gone[:_NAMED])}{more}. They count at a glance, among messages "
+            "and goals, and have no map, funnel or lift."
+        )
 
 
 def _subtitle(found: Findings) -> str:
