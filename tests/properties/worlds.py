@@ -440,7 +440,9 @@ def step(dice: Dice, style: Style, depth: int) -> Step:
         return Split(arms, on_reentry=dice.pick("sticky", "redraw"))
     if kind == "rarer":
         if which := dice.number(4):
-            return (other, digest, survey)[which - 1](dice)
+            # How long an answer is waited for counts from the release, as a fallback does.
+            kinds_of = (other, digest, survey if style.apart else digest)
+            return kinds_of[which - 1](dice)
         until = dice.pick(*style.asked, *OF_RUN) if dice.rare() else None
         return Repeat([Wait(due(dice)), *inner()], times=dice.pick(2, 3), until=until)
     if kind == "update":
@@ -691,12 +693,14 @@ def policies(dice: Dice, start: datetime, style: Style = ANY) -> Policies:
         dates = dice.some(lambda: aware(ms(start) + dice.number(6) * DAY).date(), 3, 1)
         return ClosedDays(dates, channel=channel(), purpose=purpose(dice))
 
+    # One survey in so many days is a rule that looks at the clock, and there by default.
+    surveys = days(0) if style.timeless else days(90)
     if dice.rare():
-        return Policies()
+        return Policies(survey_cool_down=surveys)
     asked = dice.some(consent, 2) if dice.rare(3) else []
     if style.timeless:
         caps = dice.some(lambda: cap(dice, style), 1)
-        return Policies(caps=caps, consent=asked)
+        return Policies(caps=caps, consent=asked, survey_cool_down=surveys)
     return Policies(
         caps=dice.some(lambda: cap(dice), 3),
         quiet_hours=dice.some(quiet, 2),
