@@ -117,6 +117,7 @@ def test_the_schemas_are_part_of_what_is_published(strict: Shop) -> None:
             "cart.updated",
             "profile.updated",
             "review.posted",
+            "survey.answered",
             "ticket.opened",
             "ticket.closed",
         }
