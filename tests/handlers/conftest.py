@@ -74,15 +74,16 @@ class Stack:
             Bucket="shop-logs",
             CreateBucketConfiguration={"LocationConstraint": REGION},
         )
-        self.firehose.create_delivery_stream(
-            DeliveryStreamName="shop-decisions",
-            DeliveryStreamType="DirectPut",
-            ExtendedS3DestinationConfiguration={
-                "RoleARN": "arn:aws:iam::123456789012:role/firehose",
-                "BucketARN": "arn:aws:s3:::shop-logs",
-                "Prefix": "decisions/",
-            },
-        )
+        for log in ("decisions", "events"):
+            self.firehose.create_delivery_stream(
+                DeliveryStreamName=f"shop-{log}",
+                DeliveryStreamType="DirectPut",
+                ExtendedS3DestinationConfiguration={
+                    "RoleARN": "arn:aws:iam::123456789012:role/firehose",
+                    "BucketARN": "arn:aws:s3:::shop-logs",
+                    "Prefix": f"{log}/",
+                },
+            )
         self.manifest = Manifest(
             workspace="shop",
             plugins=(
@@ -114,6 +115,7 @@ class Stack:
             "JOURNEYKIT_EVENTS_QUEUE_ARN": arn,
             "JOURNEYKIT_DEAD_LETTER_QUEUE_ARN": arn.replace("events", "dead-letters"),
             "JOURNEYKIT_DECISIONS_STREAM": "shop-decisions",
+            "JOURNEYKIT_ARCHIVE_STREAM": "shop-events",
             "JOURNEYKIT_MANIFEST": str(folder / "manifest.json"),
             "POWERTOOLS_SERVICE_NAME": "shop",
             "POWERTOOLS_METRICS_NAMESPACE": "journeykit",
