@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from journeykit.cli.terminal import counted, faint, width, wrapped
+from journeykit.cli.terminal import counted, faint, wrapped
 from journeykit.engine.calendar import isoformat, to_ms
 from journeykit.insight.stats.intervals import Interval
 from journeykit.insight.warehouse import Warehouse
@@ -132,8 +132,3 @@ def bar(share: float | None, columns: int = 20) -> str:
     """A share as a bar of blocks, for tables."""
     filled = round((share or 0) * columns)
     return "█" * filled + "░" * (columns - filled)
-
-
-def columns_left(used: int, *, least: int = 10) -> int:
-    """How many columns of the terminal are left beside so many."""
-    return max(least, width() - used)

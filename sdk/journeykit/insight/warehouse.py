@@ -31,7 +31,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -428,9 +428,3 @@ def _lines_in(path: Path) -> int:
         while block := file.read(_BLOCK):
             count += block.count(b"\n")
     return count
-
-
-def days(start: int, end: int) -> Iterator[int]:
-    """Yield the midnights, UTC, from the day of one instant to that of another."""
-    day = 86_400_000
-    yield from range(start - start % day, end + 1, day)

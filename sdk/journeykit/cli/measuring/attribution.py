@@ -27,6 +27,7 @@ from journeykit.insight.attribution import (
     Touch,
     attribution,
 )
+from journeykit.insight.map.words import people_in_words
 from journeykit.insight.points import point
 from journeykit.model.plain_text import printable
 
@@ -97,7 +98,7 @@ def command(
 def _lines(found: Attribution) -> Iterator[str]:
     yield rule(f"attribution · {found.conversion} · within {found.within}")
     times = "once," if found.conversions == 1 else f"{found.conversions:,} times"
-    yield from row("happened", f"{times} to {_people(found.people)}")
+    yield from row("happened", f"{times} to {people_in_words(found.people)}")
     share = found.credited
     if share.share is not None:
         alone = found.conversions - share.count
@@ -136,7 +137,3 @@ def _lines(found: Attribution) -> Iterator[str]:
 
 def _credited(one: Credited) -> str:
     return f"{one.conversions:>10,.1f} {percent(one.share):>8}"
-
-
-def _people(count: int) -> str:
-    return "1 person" if count == 1 else f"{count:,} people"

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from journeykit.engine.calendar import to_datetime
 from journeykit.insight.charts.canvas import COLORS
+from journeykit.insight.charts.document import document_head
 from journeykit.insight.charts.text import safe
 from journeykit.insight.coverage import Coverage, Gap, GapKind
 from journeykit.insight.flow import EdgeFlow, JourneyFlow, StepFlow
@@ -162,20 +163,8 @@ def page(
         for anchor, name, _ in sections
     )
     nav = f'<nav aria-label="Maps"><ul>{links}</ul></nav>' if len(sections) > 1 else ""
-    return f"""<!doctype html>
-<html lang="{safe(language)}" dir="{"rtl" if rtl else "ltr"}">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{safe(policy)}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
-<meta name="robots" content="noindex">
-<link rel="icon" href="data:,">
-<title>{safe(title)}</title>
-<style>{_PAGE}</style>
-</head>
-<body>
+    head = document_head(title, _PAGE, policy=policy, rtl=rtl, language=language)
+    return f"""{head}<body>
 <a class="jk-skip" href="#maps">To the maps</a>
 <header><h1>{_text(title)}</h1><p class="jk-faint">{_text(subtitle)}</p>{_doubts(doubts)}</header>
 {nav}<main id="maps">

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from journeykit.insight.charts.canvas import COLORS
+from journeykit.insight.charts.document import document_head
 from journeykit.insight.charts.figure import STYLE as FIGURES
 from journeykit.insight.charts.text import safe
 from journeykit.insight.map.page import STYLE as MAPS
@@ -177,20 +178,8 @@ def page(
         for each in sections
     )
     parts = "".join(map(_section, sections))
-    return f"""<!doctype html>
-<html lang="en" dir="{"rtl" if rtl else "ltr"}">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{safe(POLICY)}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
-<meta name="robots" content="noindex">
-<link rel="icon" href="data:,">
-<title>{safe(title)}</title>
-<style>{_STYLE}</style>
-</head>
-<body>
+    head = document_head(title, _STYLE, policy=POLICY, rtl=rtl)
+    return f"""{head}<body>
 <a class="skip" href="#content">To the figures</a>
 <div class="frame">
 <header><h1>{safe(title)}</h1><p class="lead">{safe(subtitle)}</p>{badge(notices, head="Before you read the figures:")}</header>
