@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from tests.chromium import Tab, browser
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -24,3 +25,20 @@ def loggers_left_alone() -> Iterator[None]:
     before = (list(logger.handlers), logger.level, logger.propagate)
     yield
     logger.handlers[:], logger.level, logger.propagate = before
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+    """A browser that runs no script of a page; tests take `tab`."""
+    with browser(tmp_path_factory.mktemp("profile")) as opened:
+        opened.call("Emulation.setScriptExecutionDisabled", value=True)
+        yield opened
+
+
+@pytest.fixture
+def tab(chromium: Tab) -> Tab:
+    """The browser's page on a large bright screen, whatever a test before it did."""
+    chromium.complaints.clear()
+    chromium.resize(1280, 900)
+    chromium.call("Emulation.setEmulatedMedia", media="", features=[])
+    return chromium

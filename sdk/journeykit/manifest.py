@@ -24,6 +24,9 @@ SCHEMA = 1
 NAME = "manifest.json"
 """What the file in a bundle is called."""
 
+OBJECTIVES = "objectives.json"
+"""The file beside it that says which objectives a watch looks at; none: there are none."""
+
 
 class PluginEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One plugin of the bundle.

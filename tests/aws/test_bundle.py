@@ -26,7 +26,10 @@ from journeykit.plugins import Registry, plugin_manager
 from journeykit.workspace import Workspace
 from journeykit.workspace.bundled import manifest_of
 
-HANDLERS = ("deliver", "feedback", "http", "ingest", "publish", "relay", "tick")
+HANDLERS = (
+    *("deliver", "feedback", "http", "ingest", "publish", "relay", "tick"),
+    "watch",
+)
 PLUGINS = sorted(
     path.parent.name
     for path in Path(__file__).parents[2].glob("plugins/*/pyproject.toml")
@@ -81,7 +84,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nearly nothing is installed here, so that building is quick."""
 
     def copied(names: Sequence[str], folder: Path, **_: object) -> None:
-        for name in ("journeykit", "journeykit_handlers", *DISTRIBUTIONS):
+        ours = ("journeykit", "journeykit_handlers", *DISTRIBUTIONS)
+        for name in names if "duckdb" in names else ours:
             info = folder / f"{name}-0.1.0.dist-info"
             info.mkdir(parents=True)
             (info / "METADATA").write_text(
@@ -202,7 +206,7 @@ def test_the_templates_stand_beside_the_code(built: Bundle) -> None:
 
     assert found == [
         *("channel.yaml", "code", "code.zip", "observe.yaml"),
-        *("samconfig.toml", "template.yaml"),
+        *("samconfig.toml", "template.yaml", "watch.zip"),
     ]
 
 
@@ -322,6 +326,97 @@ print(*sorted(provider for _, provider in registry.channels))
 
     here = Registry.from_plugins(plugin_manager())
     assert done.stdout.split() == sorted(who for _, who in here.channels), done.stderr
+
+
+# --- what the watch runs --------------------------------------------------------------
+
+
+def inside(archive: Path) -> dict[str, int]:
+    """What is in a zip file, with what tells contents apart."""
+    with zipfile.ZipFile(archive) as file:
+        return {entry.filename: entry.CRC for entry in file.infolist()}
+
+
+@pytest.mark.usefixtures("small")
+def test_without_objectives_the_watch_runs_what_all_functions_run(
+    shop: Path, manifest: Manifest, tmp_path: Path
+) -> None:
+    bundle = build(shop, manifest, tmp_path, from_environment=True)
+
+    assert (tmp_path / "watch.zip").read_bytes() == (tmp_path / "code.zip").read_bytes()
+    assert (bundle.watch_size, bundle.watch_zipped) == (bundle.size, bundle.zipped)
+    assert [line for line in report(bundle) if "watch" in line] == []
+
+
+@pytest.mark.usefixtures("small")
+def test_with_objectives_the_watch_alone_has_what_makes_their_figures(
+    shop: Path, manifest: Manifest, tmp_path: Path
+) -> None:
+    bundle = build(shop, manifest, tmp_path, from_environment=True, objectives=b"{}\n")
+
+    code, watch = inside(tmp_path / "code.zip"), inside(tmp_path / "watch.zip")
+    assert code.items() <= watch.items()
+    assert {
+        name.split("/")[0].split("-")[0] for name in watch.keys() - code.keys()
+    } == {"duckdb"}
+    assert (tmp_path / "code" / "objectives.json").read_bytes() == b"{}\n"
+    with zipfile.ZipFile(tmp_path / "watch.zip") as file:
+        assert bundle.watch_size == sum(entry.file_size for entry in file.infolist())
+    [line] = [line for line in report(bundle) if "watch" in line]
+    assert "more for the watch alone" in line
+
+
+@pytest.mark.usefixtures("small")
+def test_where_duckdb_is_not_installed_the_watch_does_without(
+    shop: Path, manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundles, "is_installed", lambda name: False)
+
+    bundle = build(shop, manifest, tmp_path, from_environment=True, objectives=b"{}\n")
+
+    assert inside(tmp_path / "watch.zip") == inside(tmp_path / "code.zip")
+    assert "the watch leaves the objectives out" in "\n".join(bundle.notes)
+
+
+@pytest.mark.usefixtures("small")
+def test_what_all_functions_have_already_is_not_put_beside_it(
+    shop: Path, manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundles, "_FIGURES", ("journeykit-handlers",))
+
+    bundle = build(shop, manifest, tmp_path, from_environment=True, objectives=b"{}\n")
+
+    assert bundle.watch_size == bundle.size
+
+
+@pytest.mark.slow
+def test_the_watch_reads_logs_with_its_bundle_alone(
+    shop: Path, manifest: Manifest, tmp_path: Path
+) -> None:
+    build(shop, manifest, tmp_path / "out", from_environment=True, objectives=b"{}\n")
+    with zipfile.ZipFile(tmp_path / "out" / "watch.zip") as file:
+        file.extractall(tmp_path / "task")
+    code = f"""
+import sys
+sys.path[:] = [{str(tmp_path / "task")!r}, *(p for p in sys.path if "site-packages" not in p)]
+from journeykit.insight.readings import Readings
+from journeykit.insight.sources import Logs
+from journeykit.insight.warehouse import Warehouse
+with Warehouse.open(Logs([])) as house:
+    print(house.row("select count(*) from runs"))
+"""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code],
+        capture_output=True,
+        check=False,
+        env={},
+        text=True,
+    )
+
+    assert done.stdout == "(0,)\n", done.stderr
+
+
+# --- what is refused ------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("small")

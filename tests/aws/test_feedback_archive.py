@@ -91,7 +91,9 @@ def test_a_decision_names_the_line_that_caused_it() -> None:
 
         [line] = archived(aws)
         went_on = [one for one in aws.decisions if one["kind"] == "went_on"]
-        assert [one["event"] for one in went_on] == [line["detail"]["id"]]
+        assert [(one["event"], one["source"]) for one in went_on] == [
+            (line["detail"]["id"], "feedback")
+        ]
 
 
 def test_it_is_heard_once_though_it_is_archived() -> None:

@@ -2,96 +2,23 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.aws.watched import DAYS, START, put_days, some_faulty_days, stack
 from tests.insight.some_days import some_days
 
 from journeykit.aws.watch_shelf import AlarmTopic, BucketShelf
-from journeykit.insight.daily import Day
 from journeykit.testing.aws import EMULATOR, AwsEmulator, FunctionError
-from journeykit.workspace import Workspace
-
-JOURNEY = """
-from journeykit import Journey, Send, on
-
-cart = Journey(
-    id="cart",
-    trigger=on("cart.updated"),
-    purpose="transactional",
-    steps=[Send("email", "left")],
-)
-"""
-SETTINGS = """
-name = "shop"
-channels = {email = "file"}
-
-[watch]
-tell = ["email:ops@example.com"]
-pause = ["failures"]
-"""
-DAYS = 43  # of history; the last one is the day before the emulator's clock
-START = date(2026, 1, 5) + timedelta(days=DAYS)
 
 
 @pytest.fixture
 def aws(tmp_path: Path) -> Iterator[AwsEmulator]:
-    (tmp_path / "journeys").mkdir()
-    (tmp_path / "journeys" / "cart.py").write_text(JOURNEY, "utf-8")
-    (tmp_path / "journeykit.toml").write_text(SETTINGS, "utf-8")
-    workspace = Workspace.load(tmp_path)
-    with AwsEmulator(workspace, start=f"{START}T06:00:00Z") as emulator:
-        emulator.publish()
+    with stack(tmp_path) as emulator:
         yield emulator
-
-
-def put_days(aws: AwsEmulator, days: dict[date, Day]) -> None:
-    """Write the decision log as Firehose does: an object of lines by day, compressed."""
-    s3 = aws._account.client("s3")
-    [bucket] = aws._deployed._buckets
-    with aws._account.used_by(EMULATOR):
-        for day, what in days.items():
-            s3.put_object(
-                Bucket=bucket,
-                Key=f"decisions/day={day}/one.gz",
-                Body=gzip.compress(b"".join(lines_of(day, what))),
-            )
-
-
-def lines_of(day: date, what: Day) -> Iterator[bytes]:
-    revision = 0
-    for kind, reasons in what.journeys["cart"].counts.items():
-        for reason, count in reasons.items():
-            for _ in range(count):
-                revision += 1
-                line: dict[str, Any] = {
-                    "customer": "c",
-                    "revision": revision,
-                    "n": 0,
-                    "now": f"{day}T12:00:00Z",
-                    "at": f"{day}T12:00:00Z",
-                    "kind": kind,
-                    "journey": "cart",
-                    "version": 1,
-                    "enrollment": f"{revision:024x}",
-                    "reason": "" if kind == "sent" else reason,
-                }
-                if kind == "sent":
-                    line["detail"] = {"channel": reason}
-                yield json.dumps(line).encode() + b"\n"
-
-
-def some_faulty_days() -> dict[date, Day]:
-    def change(day: int, shape: dict[str, Any]) -> None:
-        if day == DAYS - 1:
-            shape["failed"] = 0.3
-
-    return some_days(DAYS, change)
 
 
 def called(aws: AwsEmulator) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,8 +27,13 @@ class Builder:
     def __call__(self, *given: Any, **named: Any) -> Bundle:
         self.asked.append((given, named))
         sizes = {"botocore": 5_000_000, "journeykit": 2_000_000, "six": 40_000}
+        size = 7_040_000
+        more = 60_000_000 if named["objectives"] else 0
+        notes = ["the sky is blue"]
         return Bundle(
-            given[2], given[1], sizes, 7_040_000, 3_000_000, ["the sky is blue"]
+            *(given[2], given[1], sizes, size, 3_000_000, notes),
+            watch_size=size + more,
+            watch_zipped=3_000_000 + more // 3,
         )
 
 
@@ -77,6 +83,7 @@ def test_a_workspace_is_built_and_its_size_told(builder: Builder, shop: Path) ->
         "from_environment": False,
         "services": (),
         "include": (),
+        "objectives": b"",
     }
 
 
@@ -98,7 +105,30 @@ def test_it_is_built_as_one_asks(builder: Builder, shop: Path) -> None:
         "from_environment": True,
         "services": ("polly",),
         "include": (Path("seeds"),),
+        "objectives": b"",
     }
+
+
+def test_objectives_go_along_and_what_they_cost_is_told(
+    builder: Builder, shop: Path
+) -> None:
+    (shop / "objectives.py").write_text(
+        "from datetime import date\n"
+        "from journeykit import Objective, Occurrences\n"
+        "o = Objective('orders', 'all orders', 9, date(2027, 1, 31),"
+        " measure=Occurrences('order.placed'))\n",
+        "utf-8",
+    )
+
+    result = built(shop)
+
+    [(_, named)] = builder.asked
+    [objective] = json.loads(named["objectives"])["objectives"]
+    assert (objective["id"], objective["by"]) == ("orders", "2027-01-31")
+    assert (
+        "  57.2 MB  more for the watch alone, which looks at objectives; 21.9 MB zipped"
+        in result.stdout.splitlines()
+    )
 
 
 def test_an_error_of_the_workspace_keeps_it_from_being_built(

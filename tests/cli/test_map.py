@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
@@ -122,6 +123,47 @@ def test_without_logs_it_shows_what_is_defined(shop: Path, journeykit: Run) -> N
     assert result.exit_code == 0, result.output
     assert "entered" not in result.output.replace("starts by", "")
     assert "There are no logs yet, so nothing is counted." in result.output
+
+
+@pytest.mark.parametrize("kind", ["text", "html"])
+def test_without_duckdb_it_draws_what_is_defined_and_says_why_it_counts_nothing(
+    kind: str, busy: Path, journeykit: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+
+    result = journeykit("map", str(busy), "--format", kind)
+
+    assert result.exit_code == 0, result.output
+    assert "Forgotten cart" in result.stdout
+    assert "3 entered" not in result.stdout
+    assert "Nothing is counted" in result.stdout
+    assert "journeykit[insight]" in result.stdout
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("kind", ["svg", "mermaid", "json"])
+def test_pictures_without_duckdb_are_whole_and_the_reason_goes_to_stderr(
+    kind: str, busy: Path, journeykit: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defined = journeykit("map", "cart", str(busy), "--format", kind, "--no-counts")
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+
+    result = journeykit("map", "cart", str(busy), "--format", kind)
+
+    assert result.stdout == defined.stdout
+    assert "Nothing is counted" in result.stderr
+    assert "journeykit[insight]" in result.stderr
+
+
+def test_logs_that_are_named_are_not_left_uncounted_in_silence(
+    busy: Path, journeykit: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+
+    result = journeykit("map", str(busy), "--data", str(busy / ".journeykit"))
+
+    assert result.exit_code == 1
+    assert "journeykit[insight]" in result.stderr
 
 
 def test_counts_can_be_left_out(busy: Path, journeykit: Run) -> None:

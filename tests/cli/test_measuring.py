@@ -101,6 +101,81 @@ def test_a_funnel_in_json_has_the_same_counts(shop: Path) -> None:
     assert found["logs"]["is_replay"] is True
 
 
+TRAITS = "- {type: count, name: orders, of: {name: order.placed}}\n"
+SEGMENTS = """\
+- {id: buyers, when: trait.orders >= 1}
+- {id: waiting, when: trait.orders < 1}
+"""
+PERSONAS = """\
+- {id: bea, name: Buying Bea, segment: buyers}
+- {id: wim, segment: waiting}
+"""
+
+
+@pytest.fixture(scope="module")
+def peopled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Cleo bought as well, before she had anything in her cart."""
+    folder = tmp_path_factory.mktemp("peopled")
+    more = [
+        line(7, "order.placed", "cleo", 1, total=5),
+        line(8, "cart.updated", "cleo", 7),
+    ]
+    for name, text in (
+        ("journeykit.toml", 'channels = {email = "console"}\n'),
+        ("policies.yaml", "consent: [{default: allow}]\n"),
+        ("journeys/cart.yaml", JOURNEY),
+        ("traits.yaml", TRAITS),
+        ("segments.yaml", SEGMENTS),
+        ("personas.yaml", PERSONAS),
+        ("events.jsonl", "\n".join(sorted(EVENTS + more, key=_when))),
+    ):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    ran = CliRunner().invoke(
+        group, ["run", str(folder), "--events", str(folder / "events.jsonl")]
+    )
+    assert ran.exit_code == 0, ran.output
+    return folder
+
+
+def _when(row: str) -> str:
+    at: str = json.loads(row)["occurred_at"]
+    return at
+
+
+@pytest.mark.parametrize("unit", ["people", "runs"])
+def test_a_funnel_by_persona_counts_its_people_alone(peopled: Path, unit: str) -> None:
+    found = document(peopled, "funnel", *FUNNEL, "--count", unit, "--by", "persona")
+
+    assert [level["reached"] for level in found["levels"]] == [3, 1]
+    counts = {
+        one["persona"]: [level["reached"] for level in one["funnel"]["levels"]]
+        for one in found["personas"]
+    }
+    assert counts == {"bea": [2, 1], "wim": [1, 0]}
+    whose = [one["funnel"]["definition"] for one in found["personas"]]
+    assert "in the segment 'buyers' at the end of the log" in whose[0]
+
+
+def test_personas_stand_below_the_funnel_of_everybody(peopled: Path) -> None:
+    text = shown(peopled, "funnel", *FUNNEL, "--by", "persona")
+
+    below = text[text.index("Buying Bea (segment buyers)") :]
+    assert [row.split()[-3:] for row in below.splitlines()[1:3]] == [
+        ["2", "100.0", "%"],
+        ["1", "50.0", "%"],
+    ]
+    assert "wim (segment waiting)" in below
+    assert "Somebody may be of several, or of none." in " ".join(below.split())
+
+
+def test_a_workspace_without_personas_says_how_to_have_some(shop: Path) -> None:
+    done = measure(shop, "funnel", *FUNNEL, "--by", "persona")
+
+    assert done.exit_code == 1
+    assert "personas.py" in done.stderr
+
+
 def test_a_misspelt_point_is_told(shop: Path) -> None:
     text = shown(shop, "funnel", "--step", "cart.updatd", "--step", "order.placed")
 

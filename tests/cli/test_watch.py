@@ -264,6 +264,6 @@ def test_objectives_that_are_no_figure_to_look_at_are_not_read(
         " measure=Conversion('cart', goal='bought'))\n",
         "utf-8",
     )
-    monkeypatch.setattr("journeykit.cli.watch.warehouse", None)
+    monkeypatch.setattr("journeykit.insight.readings.Readings.__call__", None)
 
     assert watch(workspace).exit_code == 3

@@ -690,7 +690,30 @@ def test_who_was_in_a_segment_as_the_other_one_is_in_it_since_then() -> None:
     reaction = taken_in(first, other, catalog, at=LATER)
 
     assert reaction.customer.segments == {"known": MS}
-    assert [entry.kind for entry in reaction.trace] == ["profile", "identity"]
+    assert [entry.kind for entry in reaction.trace] == ["profile", "identity", "judged"]
+    told = reaction.trace[-1]
+    assert (told.reason, told.detail) == ("merged", {"in": ["known"]})
+
+
+@pytest.mark.parametrize(
+    ("mine", "told"),
+    [({}, [("merged", {"stage": "paying"})]), ({"trial": True}, [])],
+    ids=["no stage of one's own", "a stage of one's own"],
+)
+def test_the_stage_that_comes_of_the_other_one_is_told_and_not_entered(
+    mine: dict[str, Any], told: list[Any]
+) -> None:
+    stages = [Stage("trial", has(profile.trial)), Stage("paying", has(profile.paid))]
+    catalog = with_audience(audience_plan([], [], stages))
+    first = met(None, "profile.updated", catalog, seen=True, **mine)
+    other = met(None, "profile.updated", catalog, id=VISITOR, paid=True)
+
+    reaction = taken_in(first, other, catalog, at=LATER)
+
+    kinds = [entry.kind for entry in reaction.trace]
+    assert reaction.customer.stage == "paying"
+    assert [(e.reason, e.detail) for e in reaction.trace if e.kind == "judged"] == told
+    assert kinds.count("stage") == (0 if told else 1)
 
 
 def test_what_only_both_together_are_is_entered() -> None:

@@ -200,6 +200,25 @@ def test_the_event_stands_on_the_line() -> None:
     assert json.loads(first)["event"] == "o-1"
 
 
+@pytest.mark.parametrize("source", ["", "shop"])
+def test_the_source_of_an_event_stands_beside_it_even_if_it_is_empty(
+    source: str,
+) -> None:
+    lines = lines_of(
+        ENTRIES, customer="ada", revision=3, now=NOON_MS, event="o-1", source=source
+    ).splitlines()
+
+    for line in map(json.loads, lines):
+        schema.validate(line)
+        assert (line["event"], line["source"]) == ("o-1", source)
+
+
+def test_a_call_has_no_source() -> None:
+    lines = lines_of(ENTRIES, customer="ada", revision=3, now=NOON_MS, event="o-1")
+
+    assert b'"source"' not in lines
+
+
 def test_a_line_of_what_only_time_did_names_no_event() -> None:
     lines = lines_of(ENTRIES, customer="ada", revision=3, now=NOON_MS)
 

@@ -40,6 +40,7 @@ NOT_LITERAL = {
     "change.name": set[str](),
     "arm": set[str](),
     "how": {"listed", "counted", "taken_back"},
+    "cause": {"", "imported", "merged"},
     "because": {"timeout", "not_sent", *LOST},
     "self._name": set[str](),
     "answer.name": set[str](),

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.http.chromium import PROGRAM, Tab, browser
+from tests.chromium import CONTRASTS, FOCUSED, IN_CHROMIUM, Tab
 from tests.http.test_pages import LINKS, NOON, OFFERS, SECRET, Desk, message
 
 from journeykit.links import LinkSettings
 from journeykit.local.door import Door
 from journeykit.local.http_server import DoorServer
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not PROGRAM, reason="there is no Chromium on this machine"),
-]
+pytestmark = IN_CHROMIUM
 
 KINDS = ("unsubscribe", "preferences", "confirm")
 
@@ -39,47 +36,6 @@ def site() -> Iterator[Site]:
     door = Door(desk, clock=lambda: NOON, links=settings, workspace="shop")
     with DoorServer(door, port=0) as server:
         yield Site(desk, f"http://127.0.0.1:{server.port}")
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    with browser(tmp_path_factory.mktemp("profile")) as tab:
-        tab.call("Emulation.setScriptExecutionDisabled", value=True)
-        yield tab
-
-
-@pytest.fixture
-def tab(chromium: Tab) -> Tab:
-    chromium.complaints.clear()
-    chromium.resize(1280, 900)
-    chromium.call("Emulation.setEmulatedMedia", features=[])
-    return chromium
-
-
-# The contrast of each text with what is behind it (WCAG 2.2, 1.4.3), the lowest first.
-CONTRASTS = """(() => {
-    const light = (color) => {
-        const [r, g, b] = color.match(/[\\d.]+/g).map((n) => n / 255)
-            .map((n) => n <= 0.04045 ? n / 12.92 : ((n + 0.055) / 1.055) ** 2.4);
-        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-    };
-    const behind = (found) => {
-        const color = getComputedStyle(found).backgroundColor;
-        return color === 'rgba(0, 0, 0, 0)' ? behind(found.parentElement) : color;
-    };
-    return [...document.querySelectorAll('body *')]
-        .filter((one) => [...one.childNodes].some((n) => n.nodeType === 3 && n.data.trim()))
-        .map((one) => {
-            const two = [light(getComputedStyle(one).color), light(behind(one))];
-            return (Math.max(...two) + 0.05) / (Math.min(...two) + 0.05);
-        })
-        .sort((a, b) => a - b);
-})()"""
-
-FOCUSED = """(() => {
-    const found = document.activeElement;
-    return found.value || found.textContent || found.tagName;
-})()"""
 
 
 def tabbed(tab: Tab, count: int) -> list[str]:

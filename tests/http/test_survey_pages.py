@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
-from tests.http.chromium import PROGRAM, Tab, browser
+from tests.chromium import CONTRASTS, FOCUSED, IN_CHROMIUM, Tab
 from tests.http.test_pages import LINKS, NOON, SECRET, URL, Desk, Site, message
-from tests.http.test_pages_in_chromium import CONTRASTS, FOCUSED
 
 from journeykit.content.composer import survey_links
 from journeykit.errors import StoreFull
@@ -293,11 +292,6 @@ def test_a_template_has_a_link_for_each_score() -> None:
 
 # --- in a browser ------------------------------------------------------------------------
 
-in_chromium = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not PROGRAM, reason="there is no Chromium on this machine"),
-]
-
 
 class Served:
     """A door on a socket."""
@@ -319,23 +313,8 @@ def served() -> Iterator[Served]:
         yield Served(desk, f"http://127.0.0.1:{server.port}")
 
 
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    with browser(tmp_path_factory.mktemp("profile")) as tab:
-        tab.call("Emulation.setScriptExecutionDisabled", value=True)
-        yield tab
-
-
-@pytest.fixture
-def tab(chromium: Tab) -> Tab:
-    chromium.complaints.clear()
-    chromium.resize(1280, 900)
-    chromium.call("Emulation.setEmulatedMedia", features=[])
-    return chromium
-
-
 def marked(test: Any) -> Any:
-    for mark in in_chromium:
+    for mark in IN_CHROMIUM:
         test = mark(test)
     return test
 

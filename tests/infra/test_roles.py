@@ -144,6 +144,7 @@ CALLS: dict[str, dict[str, set[str]]] = {
     "watch": {
         "RecordsBucket": {"s3:ListBucket"},
         "${RecordsBucket.Arn}/decisions/*": {"s3:GetObject"},
+        "${RecordsBucket.Arn}/events/*": {"s3:GetObject"},
         "${RecordsBucket.Arn}/watch/*": {"s3:GetObject", "s3:PutObject"},
         "StateTable": STATE | {"dynamodb:BatchWriteItem", "dynamodb:PutItem"},
         "AlarmTopic": {"sns:Publish"},
@@ -214,6 +215,17 @@ def all_statements() -> Iterator[tuple[str, dict[str, Any]]]:
         for statement in statements(part):
             if statement["Effect"] == "Allow":
                 yield id, statement
+
+
+def test_nobody_but_the_watch_and_who_writes_it_reads_the_event_archive() -> None:
+    found = {
+        id
+        for id, statement in all_statements()
+        if "s3:GetObject" in many(statement["Action"])
+        and any("events/" in text(one) for one in many(statement["Resource"]))
+    }
+
+    assert found == {"FirehoseRole", "WatchRole"}
 
 
 def test_no_right_is_a_wildcard() -> None:

@@ -215,8 +215,20 @@ def test_a_function_names_its_code_itself(function: str) -> None:
     written = template(name)
 
     # `aws cloudformation package` leaves out what stands in Globals, and takes the folder.
-    assert written["Resources"][id]["Properties"]["CodeUri"] == "code.zip"
+    code = "watch.zip" if function == "watch" else "code.zip"
+    assert written["Resources"][id]["Properties"]["CodeUri"] == code
     assert "CodeUri" not in written.get("Globals", {}).get("Function", {})
+
+
+def test_the_watch_has_a_disk_for_tables_and_no_other_function_pays_for_one() -> None:
+    disks = {
+        id: properties["EphemeralStorage"]["Size"]
+        for (_, id), part in everywhere("AWS::Lambda::Function").items()
+        if "EphemeralStorage" in (properties := part["Properties"])
+    }
+
+    # 24 million decisions, more than are read at most, took 1.7 GB as tables.
+    assert disks == {"WatchFunction": 10_240}
 
 
 def test_every_function_is_one_of_those() -> None:

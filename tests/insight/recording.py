@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from journeykit import Event
 from journeykit.engine.ids import log_id
 from journeykit.engine.records import line_of
 from journeykit.engine.redaction import redacted
+from journeykit.engine.trace import TraceEntry
 from journeykit.insight.sources import Logs, files
 from journeykit.local.embedded import archive_lines
 from journeykit.testing import Simulator, simulate
@@ -26,14 +29,17 @@ def written(
 ) -> Logs:
     """Write what a simulation decided and heard, in so many files each."""
     allowed = frozenset(loggable)
+    people = {traced.customer for traced in simulator.trace}
+    names = {log_id(customer, ""): log_id(customer, "salt") for customer in people}
     lines = [
         line_of(
-            redacted(traced.entry, allowed),
+            _renamed(redacted(traced.entry, allowed), names),
             customer=log_id(traced.customer, "salt"),
             revision=traced.revision,
             n=traced.n,
             now=traced.now_ms,
             event=traced.event,
+            source=traced.source,
         )
         for traced in simulator.trace
     ]
@@ -44,6 +50,14 @@ def written(
         files(_split(folder, "events", [archive_lines([one]) for one in heard], parts)),
         replayed=replayed,
     )
+
+
+def _renamed(entry: TraceEntry, names: Mapping[str, str]) -> TraceEntry:
+    """A decision that names whom it took in as these logs name them."""
+    name = entry.detail.get("log_id")
+    if name is None:
+        return entry
+    return replace(entry, detail={**entry.detail, "log_id": names[name]})
 
 
 def record(

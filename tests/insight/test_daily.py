@@ -100,9 +100,10 @@ def test_below_zero_the_event_tells_decisions_apart() -> None:
         line(n=-1, kind="suppressed", reason="loop", event="a"),
         line(n=-1, kind="suppressed", reason="loop", event="b"),
         line(n=-1, kind="suppressed", reason="loop", event="b"),
+        line(n=-1, kind="suppressed", reason="loop", event="b", source="till"),
     )
 
-    assert counts.days["2026-06-01"].journeys["cart"].count("suppressed", "loop") == 2
+    assert counts.days["2026-06-01"].journeys["cart"].count("suppressed", "loop") == 3
 
 
 def test_test_traffic_counts_nowhere() -> None:

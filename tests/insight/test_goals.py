@@ -75,7 +75,7 @@ class Run(NamedTuple):
 
 
 def runs_of(logs: Logs) -> tuple[list[Run], int]:
-    """Read the decisions line by line; the runs that are no test, and the last instant."""
+    """Read both logs line by line; the runs that are no test, and the last instant."""
     runs: dict[str, Run] = {}
     last = 0
     worth = {}
@@ -84,6 +84,8 @@ def runs_of(logs: Logs) -> tuple[list[Run], int]:
             for line in paths[0].read_text("utf-8").splitlines():
                 told = json.loads(line)
                 worth[told["id"]] = told["properties"].get("amount")
+                if not told.get("test"):
+                    last = max(last, ms(told["received_at"]))
     for partition in logs.decisions:
         with partition.fetch() as paths:
             for line in paths[0].read_text("utf-8").splitlines():

@@ -17,13 +17,8 @@ from journeykit.engine.calendar import isoformat
 from journeykit.engine.ids import bucket
 from journeykit.errors import InputError
 from journeykit.insight.lapses import first_send
-from journeykit.insight.lift import (
-    RECORDED,
-    EventOutcome,
-    Experiment,
-    days_of,
-    lift,
-)
+from journeykit.insight.lift import RECORDED, EventOutcome, Experiment, lift
+from journeykit.insight.periods import days_of
 from journeykit.insight.sources import Logs, files
 from journeykit.insight.warehouse import Scope, Warehouse
 from journeykit.model.durations import Duration

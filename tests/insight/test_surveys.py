@@ -16,8 +16,9 @@ from tests.insight.tables import DAY, START, emptied, put
 
 from journeykit import Event, Journey, Send, Survey, days, on
 from journeykit.errors import InputError
+from journeykit.insight.satisfaction import Satisfaction, satisfaction
 from journeykit.insight.sources import Logs
-from journeykit.insight.surveys import Satisfaction, SurveyFigures, satisfaction
+from journeykit.insight.surveys import SurveyFigures
 from journeykit.insight.warehouse import Warehouse
 from journeykit.testing import make_event, simulate
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from tests.insight.recording import record, written
 
 from journeykit import Event, Goal, Journey, Send, Wait, WaitFor, When, days, event, on
+from journeykit.engine.calendar import to_ms
+from journeykit.insight import warehouse
 from journeykit.insight.sources import Logs, files
 from journeykit.insight.warehouse import Scope, Warehouse
 from journeykit.testing import make_event, simulate
@@ -109,6 +114,54 @@ def test_a_log_that_was_written_twice_counts_once(tmp_path: Path) -> None:
         assert twice.row("select count(*) from runs") == (4,)
         assert twice.row("select count(*) from events") == (len(STORY),)
         assert any("more than once" in problem for problem in twice.problems)
+
+
+def test_of_an_event_that_came_again_the_first_arrival_counts(tmp_path: Path) -> None:
+    logs = record(tmp_path, CART, STORY)
+    archive = next(tmp_path.glob("events*.jsonl"))
+    lines = [json.loads(line) for line in archive.read_text().splitlines()]
+    again = [{**line, "received_at": "2027-01-01T00:00:00Z"} for line in lines]
+    both = [*again, *lines]
+    archive.write_text("".join(f"{json.dumps(line)}\n" for line in both))
+
+    with Warehouse.open(logs) as house:
+        latest = house.row("select max(received_ms), count(*) from events")
+
+    assert latest[0] < to_ms(datetime(2026, 7, 1, tzinfo=UTC))
+    assert latest[1] == len(STORY)
+
+
+def test_in_a_file_and_bucket_by_bucket_the_tables_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs = record(tmp_path, CART, STORY, fates={"email": ["opened after 3h"]})
+
+    def tables() -> dict[str, set[tuple[Any, ...]]]:
+        names = ("runs", "visits", "goals", "messages", "events", "stays", "headless")
+        with Warehouse.open(logs) as house:
+            return {name: set(house.rows(f"from {name}")) for name in names}
+
+    in_memory = tables()
+    monkeypatch.setattr(warehouse, "_LARGE", 0)
+    monkeypatch.setattr(warehouse, "_BUCKET", 5)
+
+    assert tables() == in_memory
+    assert len(in_memory["runs"]) == 4
+
+
+def test_beside_it_is_asked_what_it_knows_and_not_what_was_made_for_a_question(
+    house: Warehouse,
+) -> None:
+    house.execute("create or replace temp table mine as select 1")
+
+    with house.beside() as other:
+        count = other.row("select count(*) from runs")
+        zone = other.row("select current_setting('TimeZone')")
+        with pytest.raises(duckdb.CatalogException):
+            other.row("select * from mine")
+
+    assert (count, zone) == ((4,), ("UTC",))
+    assert house.row("select count(*) from runs") == (4,)  # this one stays open
 
 
 def test_a_damaged_line_is_passed_over(tmp_path: Path) -> None:

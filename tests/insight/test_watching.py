@@ -442,7 +442,7 @@ def test_what_is_noted_of_who_was_told_holds_no_address(tmp_path: Path) -> None:
 def test_objectives_that_cannot_be_read_do_not_stop_the_watch() -> None:
     told = Told(faulty(BEGIN + 1), settings=rule(), shelf=MemoryShelf())
 
-    def broken(day: date) -> Any:
+    def broken(day: date, **_: object) -> Any:
         raise DefinitionError("duckdb is missing")
 
     object.__setattr__(told.watching, "objectives", broken)

@@ -95,6 +95,24 @@ def test_a_decision_that_changed_nothing_is_not_counted_but_told() -> None:
     assert [*decisions_about([lines, lines], "ada")] == [entry]
 
 
+def test_events_of_one_id_and_two_sources_are_told_both() -> None:
+    entry = TraceEntry("not_entered", 5, "cart", reason="paused")
+    blocks = [
+        lines_of(
+            [entry],
+            customer="ada",
+            revision=3,
+            now=5,
+            event="e9",
+            source=source,
+            changed=False,
+        )
+        for source in ("shop", "till", "shop")
+    ]
+
+    assert [*decisions_about(blocks, "ada")] == [entry, entry]
+
+
 def test_instants_in_a_detail_are_read_as_they_were_decided() -> None:
     entry = TraceEntry("waiting", 5, detail={"until": 86_400_000, "to": "somewhere"})
     lines = lines_of([entry], customer="ada", revision=1, now=5)

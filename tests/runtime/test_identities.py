@@ -297,6 +297,22 @@ def test_an_alias_joins_two_who_are_known_if_that_is_wanted(
     assert [one.kind for one in store.contested(9)] == ([] if allowed else ["customer"])
 
 
+@pytest.mark.parametrize("cut", [0, 1, 2], ids=["at-once", "after-one", "after-two"])
+def test_an_alias_of_two_who_are_known_is_a_conflict_however_the_stream_is_cut(
+    store: Store, cut: int
+) -> None:
+    runtime = make_runtime(store)
+    alias = event(CUSTOMER_ALIASED, "ada", properties={"previous_id": "old-ada"})
+    stream = [event("signed.up", "old-ada"), event("signed.up", "ada"), alias]
+
+    runtime.ingest(stream[:cut], now=NOW)
+    runtime.ingest(stream[cut:], now=NOW)
+
+    [conflict] = store.contested(9)
+    assert (conflict.holder, conflict.claimant) == ("old-ada", "ada")
+    assert {*living(store)} == {"ada", "old-ada"}
+
+
 @pytest.mark.parametrize("customer", ["", "ada"], ids=["visitor", "known"])
 def test_an_alias_joins_two_browsers(store: Store, customer: str) -> None:
     runtime = make_runtime(store)

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 from hypothesis import given, strategies as st
+from msgspec.structs import replace
 from tests.runtime.conftest import T0, Provider, Shop
 
 from journeykit import (
@@ -26,6 +27,7 @@ from journeykit import (
     on,
 )
 from journeykit.channels import Report
+from journeykit.engine.calendar import to_datetime
 from journeykit.engine.ids import log_id
 from journeykit.engine.stimuli import Enroll, Remove, WakeUp
 from journeykit.errors import DamagedDocument, StoreBusy, StoreError, StoreFull
@@ -516,6 +518,26 @@ def test_what_changes_nothing_is_in_the_log_and_told_apart_by_its_event() -> Non
 
     lines = [(line["event"], line["revision"], line["n"]) for line in shop.log]
     assert lines == [("e1", 0, -1), ("e2", 0, -1)]
+
+
+def test_a_decision_names_the_source_of_its_event_and_of_nothing_else() -> None:
+    journey = Journey("vip", trigger=api(), steps=[Wait(hours(1))])
+    shop = Shop(CART, journey)
+    call = Enroll(
+        id="o-1", journey="vip", customer="cleo", received_at=to_datetime(shop.now)
+    )
+    added = shop.event("cart.added", "ada", id="o-1")
+
+    shop.ingest(replace(added, source="shop"), replace(added, customer="ben"), call)
+    shop.passes("+2h")
+
+    named = {
+        (line["customer"], line.get("event"), line.get("source")) for line in shop.log
+    }
+    ada, ben, cleo = (log_id(name, "salt") for name in ("ada", "ben", "cleo"))
+    assert named >= {(ada, "o-1", "shop"), (ben, "o-1", ""), (cleo, "o-1", None)}
+    assert {source for _, event, source in named if event is None} == {None}
+    assert (cleo, None, None) in named
 
 
 def test_values_are_logged_only_of_fields_that_are_loggable() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar, cast
 
 from aws_lambda_powertools import Logger, Metrics
@@ -18,13 +20,22 @@ from journeykit.observers import Observer, Observers
 from journeykit_handlers.telemetry import Measures, Printed, Telemetry
 
 if TYPE_CHECKING:
+    from journeykit.aws.logs import Part
     from journeykit.insight.alarms import Alarm
     from journeykit.insight.parts import FilesPart
-    from journeykit.insight.watching import Watching
+    from journeykit.insight.watching import Objectives, Watching
     from journeykit.model.watching import Contact
     from journeykit_handlers.parameters import Secrets
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+# Of both logs, as lines: tables of 24 million decisions, 6.3 GB, took 344 s of CPU, and the
+# function has one core for 15 minutes (benchmarks/README.md, "insight.py size").
+_MOST_LINES = 6 * 1024**3
+_NO_DUCKDB = (
+    "the objectives are left out: their figures are made with DuckDB, which is not in the "
+    "bundle; build it where journeykit[insight] is installed"
+)
 
 measures = Measures()
 logger = Logger(stream=cast(TextIO, Printed()))
@@ -86,12 +97,15 @@ def watch(event: dict[str, Any], *, time_left: Callable[[], int]) -> dict[str, A
         )
         findings = [one.key for one in done.looked.findings]
         logger.info("watched", day=str(day), findings=findings, paused=done.paused)
+        for problem in done.looked.problems:
+            logger.warning(problem, day=str(day))
         if not dry_run:  # it would raise alarms
             measures.count("Findings", len(findings))
             measures.count("JourneysPaused", len(done.paused))
         found[str(day)] = {
             "findings": findings,
             "paused": list(done.paused),
+            "problems": list(done.looked.problems),
             "read": done.read,
         }
         failures += done.failures
@@ -133,8 +147,45 @@ def _watching() -> Watching:
         cloud.states,
         tell,
         cloud.pause,
+        _objectives(cloud),
         everybody=everybody,
     )
+
+
+def _objectives(cloud: Cloud) -> Objectives:
+    """Who says where the objectives are: they are read with DuckDB, if it is there."""
+    from journeykit.insight.watching import Standing, nothing_to_reach
+
+    if not cloud.objectives_file.is_file():
+        return nothing_to_reach
+    if find_spec("duckdb") is None:
+        return lambda day, **_: Standing(left_out=[_NO_DUCKDB])
+
+    from journeykit.insight.declared import read_declared
+    from journeykit.insight.parts import stored_partition
+    from journeykit.insight.readings import Bounds, Readings
+    from journeykit.insight.sources import Logs, Partition
+
+    declared = read_declared(cloud.objectives_file)
+    if declared is None:
+        return nothing_to_reach
+
+    @contextmanager
+    def logs(since: int | None, until: int) -> Iterator[Logs]:
+        stored = cloud.stored_logs
+
+        def partitions(parts: Sequence[Part]) -> list[Partition]:
+            return [
+                stored_partition(one.name, one.size, partial(stored.fetched, one))
+                for one in parts
+            ]
+
+        yield Logs(
+            partitions(stored.decisions(since=since, until=until)),
+            partitions(stored.events(since=since, until=until)),
+        )
+
+    return Readings(declared, cloud.watch_shelf, logs, bounds=Bounds(_MOST_LINES))
 
 
 def _day_over(at: object, yesterday: date) -> date:

@@ -4,6 +4,10 @@
       template.yaml, channel.yaml, observe.yaml, samconfig.toml      what is deployed
       code.zip      what the functions run; the same bytes for the same content
       code/         the same as a folder, to look at
+      watch.zip     what the watch runs: the same, and DuckDB if there are objectives
+
+DuckDB is twice as large as all else together, and a function's cold start takes the longer
+the more there is to unpack. So the one function that makes figures has code of its own.
 
 The bundle holds its own botocore, though Lambda's runtime has one: that one changes by
 itself, and nobody has tried this code with it. Without the descriptions of services that
@@ -33,13 +37,14 @@ from journeykit.aws.installing import (
     Target,
     copy_installed,
     install,
+    is_installed,
     names_in,
     normalized,
     run_plainly,
 )
 from journeykit.aws.templates import templates_folder
 from journeykit.errors import InputError
-from journeykit.manifest import NAME, Manifest, PluginEntry
+from journeykit.manifest import NAME, OBJECTIVES, Manifest, PluginEntry
 
 MOST_BYTES = 250 * 1024 * 1024
 """What Lambda unpacks at most.
@@ -66,9 +71,14 @@ SERVICES = frozenset(
 _LAMBDA = Target()
 _HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 _OURS = ("journeykit[aws]", "journeykit-handlers")
+_FIGURES = ("duckdb",)  # what makes the figures of objectives
 _COPIED = ("journeykit.toml",)  # templates go with the journeys: they are published
 _WHEN = (1980, 1, 1, 0, 0, 0)  # the oldest instant that a zip file can say
 _TASK = "/var/task"  # where Lambda unpacks it: what tracebacks are to name
+_NO_FIGURES = (
+    "the watch leaves the objectives out, whose figures are made with DuckDB: it isn't "
+    "installed here; pip install 'journeykit[insight]', and build again"
+)
 _SHARE = 100 * 1024  # bytes; smaller distributions are reported together
 
 
@@ -82,6 +92,8 @@ class Bundle(NamedTuple):
         size: Bytes that Lambda unpacks.
         zipped: Bytes of the zip file.
         notes: What an operator ought to know about it.
+        watch_size: Bytes that Lambda unpacks for the watch.
+        watch_zipped: Bytes of the zip file of the watch.
     """
 
     folder: Path
@@ -90,6 +102,8 @@ class Bundle(NamedTuple):
     size: int
     zipped: int
     notes: Sequence[str]
+    watch_size: int
+    watch_zipped: int
 
 
 def build(
@@ -102,6 +116,7 @@ def build(
     from_environment: bool = False,
     services: Collection[str] = (),
     include: Collection[Path] = (),
+    objectives: bytes = b"",
     run: Run = run_plainly,
 ) -> Bundle:
     """Build the bundle of a workspace that was checked; nothing is left of one before.
@@ -116,6 +131,8 @@ def build(
         from_environment: Whether to copy what is installed here and ask no index.
         services: AWS services, as botocore calls them, that plugins call.
         include: Files and folders of the workspace that are to go along.
+        objectives: Which objectives the watch is to look at, as the file that says it;
+            empty: none.
         run: Runs a command.
 
     Raises:
@@ -134,38 +151,58 @@ def build(
     with tempfile.TemporaryDirectory(dir=out, prefix=".new-") as new:
         code = Path(new) / "code"
         wheels = Path(new) / "wheels"
-        if from_environment:
-            further = names_in(requirements) if requirements else []
-            copy_installed([*names, *further], code, wheels=wheels, run=run)
-        else:
-            install(
-                names,
-                code,
-                target=target,
-                requirements=requirements,
-                wheels=wheels,
-                run=run,
-            )
+        _installed(
+            names,
+            code,
+            target=None if from_environment else target,
+            requirements=requirements,
+            wheels=wheels,
+            run=run,
+        )
         _strip(code, keep=SERVICES | set(services))
         _copy(workspace, code, copied)
         written = _matched(manifest, code)
         written.write(code / NAME)
+        if objectives:
+            (code / OBJECTIVES).write_bytes(objectives)
         notes = [*_noted(workspace, templates, written, from_environment)]
         notes += _compile(code, target)
         size, sizes = _measured(code)
-        if size > MOST_BYTES:
-            raise InputError(
-                f"the bundle has {_mb(size)}, and Lambda takes {_mb(MOST_BYTES)}: "
-                + ", ".join(f"{name} {_mb(n)}" for name, n in [*sizes.items()][:5])
-            )
+        _refuse_large(size, sizes)
         archive = Path(new) / "code.zip"
         _zip(code, archive)
+        watch = Path(new) / "watch.zip"
+        more = 0
+        there = {normalized(dist.name) for dist in _bundled(code)}
+        if not objectives or there.issuperset(_FIGURES):
+            shutil.copyfile(archive, watch)
+        elif all(map(is_installed, _FIGURES)):
+            figures = Path(new) / "figures"
+            _installed(
+                _FIGURES,
+                figures,
+                target=None if from_environment else target,
+                wheels=Path(new) / "more-wheels",
+                run=run,
+            )
+            _strip(figures, keep=())
+            _compile(figures, target)
+            more, by_name = _measured(figures)
+            _refuse_large(size + more, {**sizes, **by_name})
+            shutil.copytree(code, figures, dirs_exist_ok=True)
+            _zip(figures, watch)
+        else:
+            shutil.copyfile(archive, watch)
+            notes.append(_NO_FIGURES)
         _replace(out / "code", code)
         _replace(out / "code.zip", archive)
+        _replace(out / "watch.zip", watch)
     for path in sorted([*templates.glob("*.yaml"), *templates.glob("*.toml")]):
         shutil.copyfile(path, out / path.name)
-    zipped = (out / "code.zip").stat().st_size
-    return Bundle(out, written, sizes, size, zipped, notes)
+    zipped, watch_zipped = (
+        (out / name).stat().st_size for name in ("code.zip", "watch.zip")
+    )
+    return Bundle(out, written, sizes, size, zipped, notes, size + more, watch_zipped)
 
 
 def report(bundle: Bundle) -> Iterator[str]:
@@ -177,6 +214,49 @@ def report(bundle: Bundle) -> Iterator[str]:
     if small:
         yield f"{_mb(sum(small)):>9}  {len(small)} smaller ones"
     yield f"{_mb(bundle.size):>9}  in total; {_mb(bundle.zipped)} zipped"
+    if more := bundle.watch_size - bundle.size:
+        yield (
+            f"{_mb(more):>9}  more for the watch alone, which looks at objectives; "
+            f"{_mb(bundle.watch_zipped)} zipped"
+        )
+
+
+def _installed(
+    names: Sequence[str],
+    code: Path,
+    *,
+    target: Target | None,
+    requirements: Path | None = None,
+    wheels: Path,
+    run: Run,
+) -> None:
+    """Put distributions into a folder: for a target, or as they are installed here."""
+    if target is None:
+        further = names_in(requirements) if requirements else []
+        copy_installed([*names, *further], code, wheels=wheels, run=run)
+    else:
+        install(
+            names,
+            code,
+            target=target,
+            requirements=requirements,
+            wheels=wheels,
+            run=run,
+        )
+
+
+def _refuse_large(size: int, sizes: Mapping[str, int]) -> None:
+    """Refuse what Lambda would.
+
+    Raises:
+        InputError: It is too large.
+    """
+    if size > MOST_BYTES:
+        largest = sorted(sizes.items(), key=lambda one: -one[1])[:5]
+        raise InputError(
+            f"the bundle has {_mb(size)}, and Lambda takes {_mb(MOST_BYTES)}: "
+            + ", ".join(f"{name} {_mb(n)}" for name, n in largest)
+        )
 
 
 def _ours(workspace: Path) -> Sequence[str]:

@@ -486,6 +486,8 @@ def detail_of(event: Event) -> dict[str, Any]:
     }
     if event.identifiers:
         detail["identifiers"] = event.identifiers
+    if event.history:
+        detail["history"] = True
     return detail
 
 

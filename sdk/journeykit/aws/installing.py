@@ -87,7 +87,7 @@ def install(
         InputError: One of them isn't installed here, or pip fails.
     """
     further = names_in(requirements) if requirements else []
-    names = [*names, *(name for name in further if _is_installed(_parts(name)[0]))]
+    names = [*names, *(name for name in further if is_installed(_parts(name)[0]))]
     closure = list(_closure(names))
     built = _wheels(closure, wheels, run)
     versions = wheels / "versions.txt"
@@ -261,12 +261,13 @@ def _closure(names: Iterable[str]) -> Iterator[Distribution]:
             if asked and normalized(asked[1]) not in extras:
                 continue
             needed = _parts(what)
-            if marker and not _is_installed(needed[0]):
+            if marker and not is_installed(needed[0]):
                 continue
             waiting.append(needed)
 
 
-def _is_installed(name: str) -> bool:
+def is_installed(name: str) -> bool:
+    """Whether a distribution is installed here."""
     try:
         distribution(name)
     except PackageNotFoundError:

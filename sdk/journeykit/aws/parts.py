@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from journeykit.sources import Source
 
 WATCH_BYTES = 64 * 1024 * 1024
-"""What a watch gets of a log at once: a function has 512 MB for files."""
+"""What a watch gets of a log at once: tables of objectives need the rest of the disk."""
 
 ASK_EVERY_MS = 5_000
 """How old a function's catalog may be: to ask for each event would cost a read of its own."""
@@ -390,6 +390,13 @@ class Parts:
         from journeykit.manifest import Manifest
 
         return Manifest.read(self._settings.required("manifest"))
+
+    @cached_property
+    def objectives_file(self) -> Path:
+        """Says which objectives a watch looks at; if it isn't there, at none."""
+        from journeykit.manifest import OBJECTIVES
+
+        return Path(self._settings.required("manifest")).with_name(OBJECTIVES)
 
     def _registry(self, *hooks: str) -> Registry:
         """The plugins that have any of these hooks; the others stay unloaded."""

@@ -16,6 +16,7 @@ from journeykit.channels import Channel
 from journeykit.cli.check import reported
 from journeykit.cli.terminal import wrapped
 from journeykit.errors import InputError, InvalidJourney, Problem
+from journeykit.insight.declared import declared, encoded
 from journeykit.model.plain_text import printable
 from journeykit.plugins import Registry, plugin_manager
 from journeykit.workspace import Workspace
@@ -99,6 +100,7 @@ def command(
     templates = templates_folder(workspace)
     if not from_environment:  # which is for trying, whatever runs here
         _check_runtime(templates, python_version)
+    watched = declared(loaded.objectives, loaded.journeys, loaded.watch)
     bundle = build(
         workspace,
         manifest_of(loaded, registry),
@@ -108,6 +110,7 @@ def command(
         from_environment=from_environment,
         services=services,
         include=include,
+        objectives=encoded(watched) if watched is not None else b"",
     )
     for line in report(bundle):
         click.echo(line)

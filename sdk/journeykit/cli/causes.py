@@ -12,6 +12,7 @@ import click
 
 from journeykit.cli.insight import LogChoice, over_logs, warehouse
 from journeykit.cli.lift import days_said
+from journeykit.cli.options import with_json
 from journeykit.cli.story import rule
 from journeykit.cli.terminal import faint, row, strong, wrapped
 from journeykit.insight.causes import Causes, Churn, Factor, Place, causes
@@ -37,9 +38,7 @@ _SHOWN = 12
     help="For how long after the entry either is looked for, such as 30d.",
 )
 @click.option("--all", "show_all", is_flag=True, help="Show everything looked at.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON document instead."
-)
+@with_json
 def command(
     *,
     journey: str,

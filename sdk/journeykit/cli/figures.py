@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import click
 
@@ -16,19 +16,10 @@ from journeykit.engine.calendar import isoformat, to_ms
 from journeykit.insight.stats.intervals import Interval
 from journeykit.insight.warehouse import Warehouse
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 NONE = "-"
 """What stands where there is no figure."""
 
 _SECOND, _MINUTE, _HOUR, _DAY = 1000, 60_000, 3_600_000, 86_400_000
-
-
-def with_json(command: Command) -> Command:
-    """Give a command the option to print one JSON document."""
-    return click.option(
-        "--json", "as_json", is_flag=True, help="Print one JSON document instead."
-    )(command)
 
 
 def plain(value: object) -> Any:

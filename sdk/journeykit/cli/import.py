@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import click
 import msgspec
@@ -14,6 +14,7 @@ from journeykit.cli.lines import STDIN, numbered_lines
 from journeykit.cli.operating import in_workspace
 from journeykit.cli.replay import read_instant
 from journeykit.cli.run import announce, stopping
+from journeykit.cli.stack import stack_named
 from journeykit.cli.terminal import Progress, wrapped
 from journeykit.engine.calendar import isoformat, to_datetime
 from journeykit.errors import InputError
@@ -23,7 +24,7 @@ from journeykit.local.embedded import (
     collect_less_often,
     wall_clock,
 )
-from journeykit.local.feed import Place
+from journeykit.local.feed import Batch, Place
 from journeykit.local.importing import DOOR, History, by_format, by_mapping, rows_of
 from journeykit.local.mapping import Mapping
 from journeykit.local.tables import PARQUET
@@ -33,13 +34,38 @@ from journeykit.plugins import Registry, plugin_manager
 from journeykit.ports import Along
 from journeykit.runtime.runtime import BATCH
 from journeykit.workspace import Workspace
+from journeykit.workspace.bundled import manifest_of
+
+if TYPE_CHECKING:
+    from journeykit.aws.importing import Begun, Import
+    from journeykit.aws.stack import Stack
 
 _TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", PARQUET)
 _NAMES = 10  # of events that are listed
 
+ReadFrom = Callable[[Place, int], History]
+"""Reads a file behind a place; the first batch ends behind a line, unless that is 0."""
+
+
+class Learner(Protocol):
+    """Who learns from batches."""
+
+    def begun(self) -> tuple[Place, int]:
+        """Return how far the file was read, and where a batch ends that was begun; or 0."""
+        ...
+
+    def learn(self, batch: Batch) -> int:
+        """Learn from a batch; return how many events could not be taken."""
+        ...
+
 
 @click.command("import")
 @in_workspace
+@click.option(
+    "--stack",
+    metavar="NAME",
+    help="Into this stack in AWS, with your own credentials.",
+)
 @click.option(
     "--events",
     "events_path",
@@ -92,6 +118,7 @@ def command(
     workspace: Path,
     events_path: str,
     data: Path | None,
+    stack: str | None,
     mapping_path: Path | None,
     format_: str,
     since: datetime | None,
@@ -116,7 +143,7 @@ def command(
         )
     path = Path(events_path)
 
-    def history(start: Place) -> History:
+    def history(start: Place, first_end: int = 0) -> History:
         if mapping is None:
             lines = numbered_lines(events_path)
             read = by_format(cast(Format, format_))
@@ -128,6 +155,7 @@ def command(
             name=events_path,
             start=start,
             size=batch,
+            first_end=first_end,
             since=since,
             until=until,
         )
@@ -139,8 +167,13 @@ def command(
             click.echo(line)
         return
     reader = f"{DOOR}:{name or path.resolve()}"
+    where = stack_named(stack, "", data)
     loaded = Workspace.load(workspace)
     registry = Registry.from_plugins(plugin_manager())
+    if where is not None:
+        for line in _imported(_InAStack(where, loaded, registry, reader), history):
+            click.echo(line)
+        return
     with Embedded.open(
         loaded,
         registry,
@@ -149,7 +182,7 @@ def command(
     ) as embedded:
         announce(embedded, publish=False)
         collect_less_often()
-        for line in _imported(embedded, reader, history):
+        for line in _imported(_Here(embedded, reader), history):
             click.echo(line)
 
 
@@ -179,12 +212,68 @@ def _tried(history: History, shapes: Shapes) -> Iterator[str]:
         yield from shown
 
 
-def _imported(
-    embedded: Embedded, reader: str, history: Callable[[Place], History]
-) -> Iterator[str]:
-    known = embedded.store.bookmark(reader)
-    start = msgspec.json.decode(known, type=Place) if known else Place()
-    feed = history(start)
+class _Here:
+    """Learns in the workspace's own database."""
+
+    def __init__(self, embedded: Embedded, reader: str) -> None:
+        self._embedded = embedded
+        self._reader = reader
+
+    def begun(self) -> tuple[Place, int]:
+        return _place(self._embedded.store.bookmark(self._reader)), 0
+
+    def learn(self, batch: Batch) -> int:
+        embedded = self._embedded
+        # First, so that nothing is decided that the archive doesn't know; a row that
+        # comes twice there has one id.
+        embedded.archive.append(archive_lines(batch.events))
+        mark = msgspec.json.encode(batch.place).decode()
+        along = Along(dead=tuple(batch.dead), bookmark=(self._reader, mark))
+        ingested = embedded.runtime.ingest(
+            batch.events, now=wall_clock(), along=along, door=DOOR
+        )
+        embedded.relay()
+        return ingested.dead
+
+
+class _InAStack:
+    """Learns in a stack's tables."""
+
+    _import: Import
+    _begun: Begun
+
+    def __init__(
+        self, stack: Stack, workspace: Workspace, registry: Registry, reader: str
+    ) -> None:
+        from journeykit.aws.importing import of_stack
+
+        manifest = manifest_of(workspace, registry)
+        self._import = of_stack(stack, manifest, name=reader)
+        self._begun = self._import.begun()
+
+    def begun(self) -> tuple[Place, int]:
+        return _place(self._begun.place), self._begun.ahead
+
+    def learn(self, batch: Batch) -> int:
+        place = msgspec.json.encode(batch.place).decode()
+        dead = self._import.learn(
+            batch.events,
+            batch.dead,
+            before=self._begun,
+            end=batch.place.line,
+            place=place,
+        )
+        self._begun = self._begun._replace(place=place, ahead=0)
+        return dead
+
+
+def _place(known: str | None) -> Place:
+    return msgspec.json.decode(known, type=Place) if known else Place()
+
+
+def _imported(learner: Learner, history: ReadFrom) -> Iterator[str]:
+    start, first_end = learner.begun()
+    feed = history(start, first_end)
     refused = 0
     place = start
     progress = Progress("rows")
@@ -195,16 +284,7 @@ def _imported(
                     f"nothing was stored: of the first {len(batch.dead):,} rows none is "
                     f"an event. The first: {feed.told.first_dead}"
                 )
-            # First, so that nothing is decided that the archive doesn't know; a row that
-            # comes twice there has one id.
-            embedded.archive.append(archive_lines(batch.events))
-            mark = msgspec.json.encode(batch.place).decode()
-            along = Along(dead=tuple(batch.dead), bookmark=(reader, mark))
-            ingested = embedded.runtime.ingest(
-                batch.events, now=wall_clock(), along=along, door=DOOR
-            )
-            embedded.relay()
-            refused += ingested.dead
+            refused += learner.learn(batch)
             place = batch.place
             progress(feed.told.events, to_datetime(feed.told.latest))
             if stopped:

@@ -16,12 +16,11 @@ from journeykit.cli.operating import in_workspace, looking
 from journeykit.cli.terminal import Progress
 from journeykit.engine.calendar import to_ms
 from journeykit.errors import InputError
-from journeykit.insight.feeds import pointer_of
+from journeykit.insight import feeds
+from journeykit.insight.parts import stored_partition
 from journeykit.insight.sources import Logs, Partition, files, logs_in
 from journeykit.insight.warehouse import Scope, Warehouse, import_duckdb
 from journeykit.local.logs import log_files
-from journeykit.model import cel
-from journeykit.model.conditions import Expression
 from journeykit.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _ALL = 1 << 62
-_UNPACKED = 12  # a byte of compressed decisions is so many of lines, or somewhat more
 _REPLAYED = "run:"  # of bookmarks: `run` has read events from a file
 
 
@@ -207,7 +205,7 @@ def _stored(stored: StoredLogs, choice: LogChoice) -> Logs:
 
     def partitions(parts: Sequence[Part]) -> list[Partition]:
         return [
-            Partition(part.name, partial(stored.fetched, part), part.size * _UNPACKED)
+            stored_partition(part.name, part.size, partial(stored.fetched, part))
             for part in parts
         ]
 
@@ -247,17 +245,7 @@ def _local(workspace: Path, data: Path | None) -> Iterator[Logs]:
 
 def worth_paths(workspace: Workspace) -> Mapping[tuple[str, str], str]:
     """By journey and goal, where its event says what it is worth, as a JSON pointer."""
-    found = {}
-    for journey in workspace.journeys:
-        for number, goal in enumerate(journey.goals, 1):
-            expression = goal.value
-            if not isinstance(expression, Expression):
-                continue
-            path = expression.__expr__
-            if isinstance(path, cel.Path) and path.root == "event" and path.keys:
-                name = goal.id or ("goal" if number == 1 else f"goal-{number}")
-                found[journey.id, name] = pointer_of(path.keys)
-    return found
+    return feeds.worth_paths(workspace.journeys)
 
 
 def counted(logs: Logs, progress: Progress) -> Logs:

@@ -11,20 +11,15 @@ from typing import Any
 import click
 
 from journeykit.cli.insight import LogChoice, over_logs, warehouse
+from journeykit.cli.options import with_json
 from journeykit.cli.story import rule
 from journeykit.cli.terminal import faint, row, strong, wrapped
 from journeykit.engine.calendar import isoformat
 from journeykit.errors import DefinitionError, InputError
+from journeykit.insight.comparisons import Arm, Comparison
 from journeykit.insight.lapses import RETURN_DAYS, Baseline
-from journeykit.insight.lift import (
-    Arm,
-    Comparison,
-    EventOutcome,
-    Experiment,
-    Lift,
-    days_of,
-    lift,
-)
+from journeykit.insight.lift import EventOutcome, Experiment, Lift, lift
+from journeykit.insight.periods import days_of
 from journeykit.insight.stats.intervals import Interval
 from journeykit.model.durations import Duration
 from journeykit.model.plain_text import printable
@@ -65,9 +60,7 @@ _ANSWERS = {
     show_default=True,
     help="Within how long somebody who was silent counts as returned.",
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON document instead."
-)
+@with_json
 def command(
     *,
     journey: str | None,

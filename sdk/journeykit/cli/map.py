@@ -16,6 +16,7 @@ from journeykit.cli.insight import LogChoice, over_logs, warehouse
 from journeykit.cli.map_lines import journey_lines, stage_lines
 from journeykit.cli.operating import database
 from journeykit.cli.replay import writing
+from journeykit.errors import InputError
 from journeykit.http.wording import RIGHT_TO_LEFT
 from journeykit.insight.coverage import coverage
 from journeykit.insight.flow import JourneyFlow, flow
@@ -25,7 +26,7 @@ from journeykit.insight.map.page import journey_section, page, period, stage_sec
 from journeykit.insight.map.stage_svg import stage_svg
 from journeykit.insight.map.svg import journey_svg
 from journeykit.insight.stages import persona_of, stage_map
-from journeykit.insight.warehouse import Warehouse
+from journeykit.insight.warehouse import Warehouse, import_duckdb
 from journeykit.model.journey import Journey
 from journeykit.model.plain_text import printable
 from journeykit.workspace import Workspace
@@ -138,6 +139,8 @@ def command(
             text = _OF_A_JOURNEY[kind](view, view.workspace.journey(journey))
         else:
             text = _OF_ALL[kind](view)
+    if view.note and kind not in ("text", "html"):  # these two say it themselves
+        click.echo(view.note, err=True)
     if out is not None and out.suffix.lower() == ".md" and kind == "mermaid":
         text = f"```mermaid\n{text}```\n"
     if out is None:
@@ -164,6 +167,8 @@ def _viewing(
         loaded = Workspace.load(path)  # says what is no workspace before what is no log
         if not database(path, None).is_file():
             note = "There are no logs yet, so nothing is counted."
+        else:
+            note = _without_duckdb()
     with contextlib.ExitStack() as stack:
         house: Warehouse | None = None
         if no_counts or note:
@@ -175,6 +180,19 @@ def _viewing(
         view = _View(loaded, house, persona, rtl, note)
         _ = view.segment  # a persona that isn't there is said before anything is made
         yield view
+
+
+def _without_duckdb() -> str:
+    """Why nothing is counted where DuckDB isn't installed; empty: it is.
+
+    The definitions can be drawn all the same. Who names logs wants them counted, and is
+    told by an error.
+    """
+    try:
+        import_duckdb()
+    except InputError as error:
+        return f"Nothing is counted: {error}."
+    return ""
 
 
 def _is_rtl(workspace: Workspace) -> bool:

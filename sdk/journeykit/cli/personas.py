@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 
 import click
 
-from journeykit.cli.operating import in_workspace, looking
+from journeykit.cli.crowd import crowd, in_a_stack
+from journeykit.cli.operating import in_workspace
+from journeykit.cli.options import with_json
 from journeykit.cli.portrait import (
     DIFFERENCES,
     amount,
@@ -51,7 +53,13 @@ def command(context: click.Context) -> None:
     """
     if context.invoked_subcommand is None:
         context.invoke(
-            list_, workspace=Path(), data=None, names=(), at=None, as_json=False
+            list_,
+            workspace=Path(),
+            data=None,
+            stack=None,
+            names=(),
+            at=None,
+            as_json=False,
         )
 
 
@@ -60,6 +68,7 @@ def command(context: click.Context) -> None:
 
 @command.command("list")
 @in_workspace
+@in_a_stack
 @click.option(
     "--persona",
     "names",
@@ -68,13 +77,12 @@ def command(context: click.Context) -> None:
     help="Only this one; may be said more than once.",
 )
 @as_of
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON document instead."
-)
+@with_json
 def list_(
     *,
     workspace: Path,
     data: Path | None,
+    stack: str | None,
     names: Sequence[str],
     at: datetime | None,
     as_json: bool,
@@ -93,19 +101,19 @@ def list_(
             raise InputError(f"there is no persona {name!r}; {meant(name, known)}")
     wanted = [one for one in personas if one.id in names or not names]
     now = present(at)
-    crowd, why_not = _crowd(workspace, data, wanted, now)
+    known_people, why_not = _crowd(workspace, data, stack, wanted, now)
     if as_json:
         document = {
             "at": isoformat(now),
-            "everybody": crowd.everybody.count if crowd else None,
-            "personas": [_document(one, crowd) for one in wanted],
+            "everybody": known_people.everybody.count if known_people else None,
+            "personas": [_document(one, known_people) for one in wanted],
         }
         click.echo(json.dumps(document, ensure_ascii=False, indent=2))
         return
     for place, persona in enumerate(wanted):
         if place:
             click.echo("")
-        for line in _card(persona, crowd):
+        for line in _card(persona, known_people):
             click.echo(line)
     if why_not:
         click.echo("")
@@ -130,12 +138,16 @@ class _Crowd(NamedTuple):
 
 
 def _crowd(
-    workspace: Path, data: Path | None, personas: Sequence[Persona], now: int
+    workspace: Path,
+    data: Path | None,
+    stack: str | None,
+    personas: Sequence[Persona],
+    now: int,
 ) -> tuple[_Crowd | None, str]:
     """Count those behind personas; None, and why, where nobody can be counted."""
     try:
-        with looking(workspace, data) as look:
-            return _gathered(look.store, look.catalog, personas, now), ""
+        with crowd(workspace, data, stack) as known:
+            return _gathered(known.scan, known.catalog, personas, now), ""
     except (StoreError, DefinitionError) as error:
         return None, str(error)
 
@@ -252,6 +264,7 @@ def _document(persona: Persona, crowd: _Crowd | None) -> dict[str, Any]:
 
 @command.command("discover")
 @in_workspace
+@in_a_stack
 @click.option(
     "--by",
     type=click.Choice(["rfm", "clusters"]),
@@ -291,13 +304,12 @@ def _document(persona: Persona, crowd: _Crowd | None) -> dict[str, Any]:
     type=click.Choice(["segments", "personas"]),
     help="Print the definitions for segments.yaml, or personas.yaml, and nothing else.",
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON document instead."
-)
+@with_json
 def discover(
     *,
     workspace: Path,
     data: Path | None,
+    stack: str | None,
     by: str,
     recency: str,
     frequency: str,
@@ -315,11 +327,11 @@ def discover(
     lost); `clusters` finds those that are there, and needs journeykit[discover].
     """
     now = present(at)
-    with looking(workspace, data) as look:
-        catalog = look.catalog
+    with crowd(workspace, data, stack) as known:
+        catalog = known.catalog
         progress = Progress("customers read")
         discoverer = Discoverer(
-            look.store, catalog.audience, catalog.policies, now, progress
+            known.scan, catalog.audience, catalog.policies, now, progress
         )
         try:
             if by == "rfm":

@@ -268,6 +268,7 @@ class DecisionLog:
                 n=traced.n,
                 now=traced.now_ms,
                 event=traced.event,
+                source=traced.source,
             )
         )
         self.count += 1

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
-from journeykit.cli.figures import print_json, with_json
+from journeykit.cli.figures import print_json
 from journeykit.cli.insight import LogChoice, over_logs, warehouse
+from journeykit.cli.options import with_json
 from journeykit.cli.replay import writing
 from journeykit.cli.story import rule
 from journeykit.cli.terminal import Progress, faint, rows, wrapped

@@ -10,13 +10,14 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
+from journeykit.cli.crowd import crowd, in_a_stack
 from journeykit.cli.operating import (
     in_workspace,
-    looking,
     operating,
     still_to_go,
     with_data,
 )
+from journeykit.cli.options import with_json
 from journeykit.cli.people import named, split
 from journeykit.cli.portrait import (
     DIFFERENCES,
@@ -71,12 +72,6 @@ _ABOUT_IT = "segment 'tried': "  # how `check` begins what it says of one of tha
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def _as_json(command: Command) -> Command:
-    return click.option(
-        "--json", "as_json", is_flag=True, help="Print one JSON document instead."
-    )(command)
-
-
 def _sampled(command: Command) -> Command:
     return click.option(
         "--sample",
@@ -96,7 +91,7 @@ def command(context: click.Context) -> None:
     Without a subcommand it is `list` of the workspace that you are in.
     """
     if context.invoked_subcommand is None:
-        context.invoke(list_, workspace=Path(), data=None, as_json=False)
+        context.invoke(list_, workspace=Path(), data=None, stack=None, as_json=False)
 
 
 # How large they are
@@ -104,13 +99,16 @@ def command(context: click.Context) -> None:
 
 @command.command("list")
 @in_workspace
-@_as_json
-def list_(*, workspace: Path, data: Path | None, as_json: bool) -> None:
+@in_a_stack
+@with_json
+def list_(
+    *, workspace: Path, data: Path | None, stack: str | None, as_json: bool
+) -> None:
     """List the segments and stages that are live, and how many are in each."""
     now = wall_clock()
-    with looking(workspace, data) as look:
-        catalog = look.catalog
-        count = _counted(look.store, catalog, now)
+    with crowd(workspace, data, stack) as known:
+        catalog = known.catalog
+        count = _counted(known.scan, catalog, now)
     names = _names(catalog)
     if as_json:
         _print(_sizes(catalog, count, now))
@@ -130,7 +128,7 @@ def list_(*, workspace: Path, data: Path | None, as_json: bool) -> None:
         click.echo(rule("stages"))
         for line in share_lines(_stage_shares(stages, count)):
             click.echo(line)
-    for line in _waiting(count):
+    for line in _waiting(count, stack):
         click.echo(line)
 
 
@@ -179,17 +177,21 @@ def _sizes(catalog: CatalogDocument, count: Headcount, now: int) -> dict[str, An
     }
 
 
-def _waiting(count: Headcount) -> Iterator[str]:
+def _waiting(count: Headcount, stack: str | None) -> Iterator[str]:
     """Yield why what the documents say may not be all of the truth."""
     if count.elsewhere:
+        who = "the stack" if stack else "`journeykit serve`"
         yield from wrapped(
             f"{people(count.elsewhere)} not judged by these definitions yet: "
-            "`journeykit serve` visits everybody after a publish"
+            f"{who} visits everybody after a publish"
         )
     if count.overdue:
+        who = (
+            "the stack lets" if stack else "`journeykit serve` or `journeykit run` lets"
+        )
         yield from wrapped(
             f"{people(count.overdue)} may have come in or gone out since, by time alone: "
-            "`journeykit serve` or `journeykit run` lets time pass"
+            f"{who} time pass"
         )
 
 
@@ -199,26 +201,28 @@ def _waiting(count: Headcount) -> Iterator[str]:
 @command.command("show")
 @click.argument("name")
 @in_workspace
+@in_a_stack
 @_sampled
 @as_of
-@_as_json
+@with_json
 def show(
     *,
     name: str,
     workspace: Path,
     data: Path | None,
+    stack: str | None,
     sample: int,
     at: datetime | None,
     as_json: bool,
 ) -> None:
     """Show the segment NAME: what it is, who is in it, and what they have in common."""
     now = present(at)
-    with looking(workspace, data) as look:
-        catalog = look.catalog
+    with crowd(workspace, data, stack) as known:
+        catalog = known.catalog
         names = _names(catalog)
         if name not in names:
             raise InputError(f"no segment {name!r} is published; {meant(name, names)}")
-        found = _portrait(look.store, catalog, name, now, sample)
+        found = _portrait(known.scan, catalog, name, now, sample)
     definition = next(s for s in _segments(catalog) if s["id"] == name)
     since = (catalog.audience.get("since") or {}).get(name)
     if as_json:
@@ -243,7 +247,7 @@ def show(
             }
         )
         return
-    for line in _shown(definition, since, found):
+    for line in _shown(definition, since, found, stack):
         click.echo(line)
 
 
@@ -283,7 +287,9 @@ def _typical(found: _Portrait, name: str) -> list[Any]:
     return [each for each in every if each.field != f"segment.{name}"][:DIFFERENCES]
 
 
-def _shown(definition: Document, since: int | None, found: _Portrait) -> Iterator[str]:
+def _shown(
+    definition: Document, since: int | None, found: _Portrait, stack: str | None
+) -> Iterator[str]:
     name, count = definition["id"], found.heads
     title = definition.get("name")
     yield rule(f"{name} · {title}" if title else name)
@@ -310,7 +316,7 @@ def _shown(definition: Document, since: int | None, found: _Portrait) -> Iterato
             yield from wrapped(
                 f"{id}, since {_instant(joined)}", first="  ", indent="  "
             )
-    yield from _waiting(count)
+    yield from _waiting(count, stack)
 
 
 def _instant(at: int | None) -> str:
@@ -322,6 +328,7 @@ def _instant(at: int | None) -> str:
 
 @command.command("overlap")
 @in_workspace
+@in_a_stack
 @click.option(
     "--most",
     metavar="N",
@@ -330,16 +337,23 @@ def _instant(at: int | None) -> str:
     show_default=True,
     help="Show so many pairs, those that are most alike.",
 )
-@_as_json
-def overlap(*, workspace: Path, data: Path | None, most: int, as_json: bool) -> None:
+@with_json
+def overlap(
+    *,
+    workspace: Path,
+    data: Path | None,
+    stack: str | None,
+    most: int,
+    as_json: bool,
+) -> None:
     """Say of every two segments how many customers are in both.
 
     The Jaccard index is those in both through those in either: 0 is apart, 1 the same.
     """
     now = wall_clock()
-    with looking(workspace, data) as look:
-        catalog = look.catalog
-        count = _counted(look.store, catalog, now)
+    with crowd(workspace, data, stack) as known:
+        catalog = known.catalog
+        count = _counted(known.scan, catalog, now)
     names = _names(catalog)
     pairs = count.overlaps(names)
     if as_json:
@@ -358,7 +372,7 @@ def overlap(*, workspace: Path, data: Path | None, most: int, as_json: bool) -> 
     if apart := len(pairs) - len(meeting):
         pairs_are = "1 pair is" if apart == 1 else f"{apart:,} pairs are"
         click.echo(f"{pairs_are} apart: nobody is in both")
-    for line in _waiting(count):
+    for line in _waiting(count, stack):
         click.echo(line)
 
 
@@ -386,14 +400,16 @@ def _overlap_lines(pairs: Sequence[Overlap]) -> Iterator[str]:
 @command.command("try")
 @click.argument("condition")
 @in_workspace
+@in_a_stack
 @_sampled
 @as_of
-@_as_json
+@with_json
 def try_(
     *,
     condition: str,
     workspace: Path,
     data: Path | None,
+    stack: str | None,
     sample: int,
     at: datetime | None,
     as_json: bool,
@@ -407,12 +423,12 @@ def try_(
     loaded = Workspace.load(workspace)
     when, name = _wanted(condition, loaded)
     warnings = _doubts(when, loaded) if not name else []
-    with looking(workspace, data) as look:
-        catalog = look.catalog
+    with crowd(workspace, data, stack) as known:
+        catalog = known.catalog
         tryout = Tryout(
             loaded.audience or {}, loaded.policies.to_plan(), [("it", when.text)]
         )
-        found = _tried(look.store, catalog, tryout, now, sample, name)
+        found = _tried(known.scan, catalog, tryout, now, sample, name)
     unknown = _unpublished(when, loaded, catalog)
     if as_json:
         _print(

@@ -18,6 +18,7 @@ from journeykit.cli.operating import (
     looking,
     published,
 )
+from journeykit.cli.options import with_json
 from journeykit.cli.stack import on_a_stack, stack_named
 from journeykit.cli.stack_status import told_of_stack
 from journeykit.cli.story import rule
@@ -46,9 +47,7 @@ _LETTERS = 10_000  # that are counted; beyond it the number says nothing new
 @in_workspace
 @on_a_stack
 @click.option("--journey", "-j", metavar="ID", help="Tell only of this journey.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON document instead."
-)
+@with_json
 def command(
     *,
     workspace: Path,

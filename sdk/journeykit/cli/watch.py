@@ -8,37 +8,38 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
 from journeykit.channels import Channel
 from journeykit.cli.figures import plain
-from journeykit.cli.insight import LogChoice, chosen, warehouse
+from journeykit.cli.insight import LogChoice, chosen, counted as shown
 from journeykit.cli.operating import in_workspace, looking, storing
+from journeykit.cli.options import with_json
 from journeykit.cli.states import changed
 from journeykit.cli.story import rule
-from journeykit.cli.terminal import counted, faint, row, strong, wrapped
+from journeykit.cli.terminal import Progress, counted, faint, row, strong, wrapped
 from journeykit.engine.calendar import to_datetime, to_ms
 from journeykit.insight.alarms import Alarm, hand_over, headline, message_of, sentence
 from journeykit.insight.daily import Part
 from journeykit.insight.parts import parts_of, stored_part
+from journeykit.insight.sources import Logs
 from journeykit.insight.watch import Finding
 from journeykit.insight.watching import (
     MISSED_DAYS,
     FolderShelf,
     MemoryShelf,
+    Objectives,
     Shelf,
     Watched,
     Watching,
+    nothing_to_reach,
 )
 from journeykit.local.embedded import data_folder, wall_clock
 from journeykit.model.watching import Contact
 from journeykit.plugins import Registry, plugin_manager
 from journeykit.workspace import Workspace
-
-if TYPE_CHECKING:
-    from journeykit.insight.objectives import ObjectiveFigures
 
 UNUSUAL = 3
 """The exit status if something is unusual."""
@@ -90,9 +91,7 @@ class _Place(NamedTuple):
     help="Tell nobody, pause nothing, and note nothing: say who would be told.",
 )
 @click.option("--no-objectives", is_flag=True, help="Leave the objectives alone.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON document instead."
-)
+@with_json
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -222,16 +221,6 @@ def _watching(loaded: Workspace, place: _Place, *, no_objectives: bool) -> Watch
             return place.here
         return _stored(place.choice, first, last)
 
-    def objectives(day: date) -> Sequence[ObjectiveFigures]:
-        if no_objectives or not any(one.measure for one in loaded.objectives):
-            return ()
-        from journeykit.insight.objectives import objectives as held_against
-
-        end = _midnight(day + timedelta(days=1))
-        with warehouse(loaded.path, place.choice._replace(until=end)) as sight:
-            found = held_against(sight.house, loaded.objectives, loaded.journeys)
-        return found.objectives
-
     return Watching(
         loaded.name,
         loaded.watch,
@@ -240,8 +229,28 @@ def _watching(loaded: Workspace, place: _Place, *, no_objectives: bool) -> Watch
         lambda: place.states,
         tell,
         pause,
-        objectives,
+        _objectives(loaded, place) if not no_objectives else nothing_to_reach,
     )
+
+
+def _objectives(loaded: Workspace, place: _Place) -> Objectives:
+    from journeykit.insight.declared import declared
+    from journeykit.insight.readings import Readings
+
+    found = declared(loaded.objectives, loaded.journeys, loaded.watch)
+    if found is None:
+        return nothing_to_reach
+
+    @contextlib.contextmanager
+    def logs(since: int | None, until: int) -> Iterator[Logs]:
+        # What is on this machine is read as a whole: nothing of it has to be got.
+        choice = place.choice._replace(since=since if place.here is None else None)
+        with chosen(loaded.path, choice._replace(until=until)) as read:
+            progress = Progress("logs", total=len(read.decisions) + len(read.events))
+            yield shown(read, progress)
+            progress.done()
+
+    return Readings(found, place.shelf, logs)
 
 
 # --- what is said ---------------------------------------------------------------------

@@ -486,15 +486,14 @@ def told(draft: Draft, changes: Iterable[Change], hears: Container[str]) -> None
             draft.tell(happens, {"segment": name})
 
 
-def silently(
-    draft: Draft, changes: Iterable[Change], *, imported: bool = False
-) -> None:
+def silently(draft: Draft, changes: Iterable[Change], *, cause: str = "") -> None:
     """Note who the customer is; nobody has entered or left anything.
 
     Args:
         draft: The customer.
         changes: What they are now and were not, and the other way round.
-        imported: Whether their past was imported; else there are new definitions.
+        cause: `imported`: their past was; `merged`: whom they took in was all that
+            already; empty: there are new definitions.
     """
     detail: dict[str, Any] = {}
     for change in changes:
@@ -504,10 +503,8 @@ def silently(
             detail["stage"] = change.name
         else:
             detail.setdefault("in" if change.entered else "out", []).append(change.name)
-    if imported:
-        draft.note("judged", reason="imported", detail=detail)
-    else:
-        draft.note("judged", detail=detail)
+    if detail or cause != "merged":
+        draft.note("judged", reason=cause, detail=detail)
 
 
 def _stage(node: _Node, draft: Draft) -> Change | None:

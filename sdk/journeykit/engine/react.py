@@ -486,6 +486,7 @@ class _Reaction:
             return  # the inbox brings it once more, after what was done at once
         if not self._accepts(hash, received_at, however_late=True):
             return
+        stage = draft.stage
         leaving = merging.absorbed(draft, theirs, self.catalog, log_id=call.log_id)
         for enrollment in leaving:
             # To end it takes no more than the name: any version will do.
@@ -498,7 +499,7 @@ class _Reaction:
             run.enrollment.watches = []  # the one that goes on watches as well
             self.runs.leave(run, MERGED)
         if self.catalog.judges:
-            self._unite(theirs)
+            self._unite(theirs, stage)
         draft.seen = bounds.remembered(draft, hash, received_at)
         moving = self._look() if draft.profile_changed else []
         if draft.consent_changed:
@@ -780,7 +781,7 @@ class _Reaction:
             self._is_judged(changes)
         self._now_is(changes)
         if silent:
-            silently(draft, changes, imported=imported)
+            silently(draft, changes, cause="imported" if imported else "")
         else:
             told(draft, changes, self.catalog.hears)
 
@@ -833,11 +834,12 @@ class _Reaction:
             if draft.profile_changed:
                 self._settle(self._look())
 
-    def _unite(self, theirs: Customer) -> None:
+    def _unite(self, theirs: Customer, stage: str) -> None:
         """Judge who has taken in somebody, by what is known of both.
 
-        Who was in a segment as the other one was so already. And what was published since
-        the other one was judged has nobody entering or leaving.
+        Who was in a segment as the other one was so already, and likewise in a `stage`,
+        which is the customer's own before that. And what was published since the other
+        one was judged has nobody entering or leaving.
         """
         draft, audience = self.draft, self.catalog.audience
         draft.roots |= audience.changed(draft)
@@ -851,12 +853,19 @@ class _Reaction:
         self._now_is(changes)
         loud: list[Change] = []
         quiet: list[Change] = []
+        as_they: list[Change] = []
+        is_told = any(change.kind == "stage" for change in changes)
+        if draft.stage and not stage and not is_told:
+            as_they.append(Change("stage", draft.stage))
         for change in changes:
             is_segment = change.kind == "segment"
             if is_segment and change.entered and change.name in theirs.segments:
+                as_they.append(change)
                 continue
             node = change.name if is_segment else ""
             (quiet if node in new else loud).append(change)
+        if as_they:
+            silently(draft, as_they, cause="merged")
         if quiet:
             silently(draft, quiet)
         told(draft, loud, self.catalog.hears)

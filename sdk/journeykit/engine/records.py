@@ -5,7 +5,8 @@ and a field that has nothing to say is left out.
 
 `(customer, revision, n)` tells a decision from all others, so a reader that meets one
 twice can drop it. A reaction that left the document as it was has no revision of its
-own: its decisions count down from -1, and `event` belongs to what tells them apart.
+own: its decisions count down from -1, and `event` and `source` belong to what tells
+them apart.
 """
 
 from __future__ import annotations
@@ -57,6 +58,11 @@ _FIELDS: dict[str, dict[str, Any]] = {
         "description": "The id of what was decided on: an event's, a call's; left out "
         "where nothing but time did it.",
     },
+    "source": {
+        "type": "string",
+        "description": "The event's source, which may be empty: the same id of another "
+        "source is another event; left out where it is no event.",
+    },
     "test": {
         "type": "boolean",
         "description": "Test traffic brought it about: it counts for nothing.",
@@ -102,6 +108,7 @@ class TraceRecord(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     step: str = ""
     reason: str = ""
     event: str = ""
+    source: str | None = None
     test: bool = False
     detail: dict[str, Any] = {}
 
@@ -118,6 +125,7 @@ def record_of(
     n: int,
     now: int,
     event: str = "",
+    source: str | None = None,
 ) -> TraceRecord:
     """A decision as a record.
 
@@ -129,6 +137,7 @@ def record_of(
             in one which left the document as it was.
         now: The wall clock of the reaction, milliseconds.
         event: The id of the event or call that it reacts to.
+        source: Whose id it is, if it is an event's; None: it isn't.
     """
     return TraceRecord(
         customer,
@@ -143,6 +152,7 @@ def record_of(
         entry.step,
         entry.reason,
         event,
+        source,
         entry.test,
         _written(entry.detail),
     )
@@ -166,10 +176,17 @@ def line_of(
     n: int,
     now: int,
     event: str = "",
+    source: str | None = None,
 ) -> bytes:
     """A decision as its line of JSON, with the line's end; arguments as `record_of`."""
     record = record_of(
-        entry, customer=customer, revision=revision, n=n, now=now, event=event
+        entry,
+        customer=customer,
+        revision=revision,
+        n=n,
+        now=now,
+        event=event,
+        source=source,
     )
     return _encode_lines([record])
 
@@ -181,6 +198,7 @@ def lines_of(
     revision: int,
     now: int,
     event: str = "",
+    source: str | None = None,
     changed: bool = True,
 ) -> bytes:
     """All decisions of one reaction as lines of JSON, a microsecond each.
@@ -191,6 +209,7 @@ def lines_of(
         revision: As in `record_of`.
         now: As in `record_of`.
         event: As in `record_of`.
+        source: As in `record_of`.
         changed: Whether the reaction made this revision, or left it as it was.
     """
     now_text, records = _text(now), []
@@ -211,6 +230,7 @@ def lines_of(
                 entry.step,
                 entry.reason,
                 event,
+                source,
                 entry.test,
                 _written(entry.detail),
             )

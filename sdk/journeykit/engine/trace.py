@@ -11,7 +11,8 @@ The kinds of entry, in the order in which a run can meet them:
 `traits`       traits were computed again from the archive
 `segment`      the customer has come into a segment, or left it (`reason`: entered, left)
 `stage`        the lifecycle stage is another one (`reason`: the new stage, or none)
-`judged`       the customer was judged by new definitions of segments and stages
+`judged`       the customer was judged by new definitions of segments and stages, by an
+               imported past, or together with somebody they took in (`reason`)
 `consent`      a consent was given or withdrawn, requested or confirmed (`reason`)
 `address`      an address was suppressed or restored, or rests after a bounce (`reason`)
 `identity`     the customer is known by another name, was merged into somebody, took

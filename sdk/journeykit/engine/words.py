@@ -100,6 +100,7 @@ _WORDS: dict[str, dict[str, str]] = {
         "": "judged by new definitions[; in: {in}][; no longer in: {out}][; stage {stage}]",
         "imported": "judged by the past that was imported[; in: {in}]"
         "[; no longer in: {out}][; stage {stage}]",
+        "merged": "is what the other customer was[; in: {in}][; stage {stage}]",
     },
     "consent": {
         "granted": "said yes[ to {about}][, {source}]",

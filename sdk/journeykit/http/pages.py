@@ -15,16 +15,15 @@ from __future__ import annotations
 
 import base64
 import logging
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, Protocol
-from urllib.parse import parse_qs
 
 from journeykit.engine.ids import answer_id, derived
 from journeykit.engine.stimuli import Stimulus
 from journeykit.errors import InputError, StoreError
+from journeykit.http.forms import Form
 from journeykit.http.messages import Answer, Refused, Request
 from journeykit.http.page import (
     Brand,
@@ -40,6 +39,7 @@ from journeykit.http.page import (
     said,
 )
 from journeykit.http.preferences import Choice, Permissions
+from journeykit.http.recent import Recent
 from journeykit.http.surveys import (
     in_language,
     question_page,
@@ -77,9 +77,7 @@ PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRA
 """A GIF of one transparent pixel."""
 
 _ONCE_MS = 60_000  # one click of a link counts once a minute, however often it comes
-_MOST_REMEMBERED = 10_000
 _HAND_OVER_S = 1.0  # nobody waits longer for a page of a shop to open
-_MOST_FIELDS = 200
 
 HandOver = Callable[[list[Stimulus], float], None]
 
@@ -133,8 +131,7 @@ class Pages:
             "open": self._open,
             "survey": self._survey,
         }
-        self._lock = threading.Lock()
-        self._counted: dict[str, int] = {}
+        self._recent = Recent()
 
     # --- what a link leads to ---------------------------------------------------------
 
@@ -211,8 +208,8 @@ class Pages:
                 ],
                 language=language,
             )
-        fields = _fields(request)
-        everything = _pressed(fields) == "everything"
+        sent = Form(request)
+        everything = sent.pressed == "everything"
         channel, topic = ("", "") if everything else (link.channel, link.topic)
         known = permissions.word_on(channel, topic)
         if known is None or known.granted:
@@ -223,7 +220,7 @@ class Pages:
                 request,
                 link,
                 MESSAGE_UNSUBSCRIBED,
-                {"channel": channel, "topic": topic, "source": _source(fields)},
+                {"channel": channel, "topic": topic, "source": sent.source},
                 channel,
                 topic,
                 since,
@@ -264,15 +261,16 @@ class Pages:
         permissions = self._reader.permissions(link.customer)
         if request.method != "POST":
             return self._preferences_page(permissions, link, language)
-        fields = _fields(request)
-        pressed = _pressed(fields)
-        if pressed != "everything" and not (pressed == "save" and "shown" in fields):
+        sent = Form(request)
+        if sent.pressed != "everything" and not (
+            sent.pressed == "save" and "shown" in sent
+        ):
             # Nothing ticked is a no to all there is, so it must be our own form that
             # says so, and whole. What a mailbox posts isn't for this page.
             return self._preferences_page(permissions, link, language, status=400)
         offered = set(permissions.offers.choices())
         now = self._clock()
-        if pressed == "everything":
+        if sent.pressed == "everything":
             wanted: frozenset[Choice] = frozenset()
             known = permissions.word_on("", "")
             if known is None or known.granted:
@@ -284,8 +282,8 @@ class Pages:
                     str(known.at) if known else "",
                 )
         else:
-            wanted = frozenset(_choices(fields, "choice")) & offered
-            shown = frozenset(_choices(fields, "shown")) & offered
+            wanted = sent.choices("choice") & offered
+            shown = sent.choices("shown") & offered
             words = permissions.words_for(wanted, shown=shown)
             events: list[Stimulus] = [
                 self._event(
@@ -375,7 +373,7 @@ class Pages:
 
     def _confirm(self, request: Request, link: Link, language: str) -> Answer:
         words = WORDING[language]
-        if request.method == "POST" and _pressed(_fields(request)) == "confirm":
+        if request.method == "POST" and Form(request).pressed == "confirm":
             return self._confirmed(request, link, words, language)
         permissions = Permissions()
         with suppress(StoreError):  # only for the topic's name
@@ -468,29 +466,14 @@ class Pages:
         if why:
             properties = {**properties, "automated": True, "machine": why}
         id = derived(name, token_of(request), why, str(minute))
-        if self._is_counted(id, minute):
+        if self._recent.has(id, minute):
             return
         event = self._event(link, name, properties, why, str(minute), id=id)
         try:
             self._hand_over([event], min(_HAND_OVER_S, self._timeout))
         except Refused as refused:
             LOG.warning("not counted: %s", refused)
-            with self._lock:
-                self._counted.pop(id, None)
-
-    def _is_counted(self, id: str, minute: int) -> bool:
-        """Whether it was counted in this minute; from now on it is."""
-        with self._lock:
-            if id in self._counted:
-                return True
-            if len(self._counted) >= _MOST_REMEMBERED:
-                self._counted = {
-                    id: at for id, at in self._counted.items() if at == minute
-                }
-                if len(self._counted) >= _MOST_REMEMBERED:
-                    self._counted.clear()
-            self._counted[id] = minute
-            return False
+            self._recent.forget(id)
 
     # --- answering a survey -----------------------------------------------------------
 
@@ -498,9 +481,9 @@ class Pages:
         """Ask, or take the answer; one to a message counts once, the first."""
         if request.method != "POST":
             return self._question(request, link, language, score=score_in(request.url))
-        fields = _fields(request)
-        score, text = fields.get("score", [""])[0], fields.get("text", [""])[0]
-        said = said_in(link.asks, score, text) if _pressed(fields) == "answer" else None
+        sent = Form(request)
+        score, text = sent.text("score"), sent.text("text")
+        said = said_in(link.asks, score, text) if sent.pressed == "answer" else None
         if said is None:
             return self._question(
                 request, link, language, score=score, text=text, is_again=True
@@ -587,40 +570,4 @@ def _what(
     found = [(words.channel, words.channel_name(link.channel))] if link.channel else []
     if link.topic:
         found.insert(0, (words.topic, permissions.offers.name_of(link.topic)))
-    return found
-
-
-def _fields(request: Request) -> Mapping[str, list[str]]:
-    """What a form says; nothing if it is no form of ours.
-
-    A mailbox provider may also send `multipart/form-data` (RFC 8058 §3.2). There is one
-    thing that it can say, so it isn't taken apart.
-    """
-    if b"List-Unsubscribe" in request.body[:2_000]:
-        return {"List-Unsubscribe": ["One-Click"]}
-    try:
-        return parse_qs(
-            request.body.decode("ascii"),
-            keep_blank_values=True,  # that nothing was ticked is said, too
-            max_num_fields=_MOST_FIELDS,
-        )
-    except ValueError:  # no text, or too many fields
-        return {}
-
-
-def _pressed(fields: Mapping[str, list[str]]) -> str:
-    return fields.get("do", [""])[0]
-
-
-def _source(fields: Mapping[str, list[str]]) -> str:
-    return "unsubscribe_page" if "do" in fields else "one_click"
-
-
-def _choices(fields: Mapping[str, list[str]], name: str) -> list[Choice]:
-    """Channels and topics that a form names; whether there are such is looked up later."""
-    found = []
-    for text in fields.get(name, []):
-        for one in text.split():
-            channel, _, topic = one.partition(":")
-            found.append((channel, topic))
     return found

@@ -62,12 +62,14 @@ class Alarm:
         day: The day that was looked at.
         findings: What is unusual about it.
         paused: The journeys that were paused because of it.
+        left_out: What could not be looked at, a sentence each.
     """
 
     workspace: str
     day: date
     findings: Sequence[Finding]
     paused: Sequence[str] = ()
+    left_out: Sequence[str] = ()
 
     @property
     def subject(self) -> str:
@@ -89,6 +91,7 @@ class Alarm:
             "go on"
             for one in self.paused
         ]
+        lines += map(_said, self.left_out)
         return lines
 
 

@@ -16,9 +16,16 @@ interval Franco et al. 2019, doi:10.1093/jssam/smy019).
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from journeykit.insight.stats.intervals import LEVEL, Interval, z_of
+from journeykit.insight.stats.intervals import (
+    LEVEL,
+    Interval,
+    wilson_of_share,
+    z_of,
+)
+from journeykit.insight.warehouse import Warehouse
 
 
 class Tally(NamedTuple):
@@ -63,12 +70,26 @@ class Tally(NamedTuple):
         return self.people / (self.people - 1) * spread
 
 
-TALLIED = """
+# The fields of a Tally, of rows that are people.
+_SUMS = """
     count(*), coalesce(sum(n), 0), coalesce(sum(x), 0), count(*) filter (x > 0),
     coalesce(sum(n::DOUBLE * n), 0), coalesce(sum(n::DOUBLE * x), 0),
     coalesce(sum(x::DOUBLE * x), 0)
 """
-"""The fields of a Tally, in SQL, of rows that are people: `n` their runs, `x` the sum."""
+
+
+def tally(
+    house: Warehouse, people: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
+) -> Tally:
+    """Add up what is known of people.
+
+    Args:
+        house: The logs.
+        people: A query of ours, a row a person: `n`, how many runs are theirs, and `x`,
+            what these add up to.
+        parameters: As for `Warehouse.rows`.
+    """
+    return Tally(*house.row(f"select {_SUMS} from ({people})", parameters))
 
 
 def share_interval(tally: Tally, *, level: float = LEVEL) -> Interval | None:
@@ -76,7 +97,7 @@ def share_interval(tally: Tally, *, level: float = LEVEL) -> Interval | None:
     if not tally.runs:
         return None
     share = tally.total / tally.runs
-    return _wilson(share, effective(tally), level)
+    return wilson_of_share(share, effective(tally), level=level)
 
 
 def effective(tally: Tally) -> float:
@@ -97,14 +118,3 @@ def mean_interval(tally: Tally, *, level: float = LEVEL) -> Interval | None:
         return None
     reach = z_of(level) * math.sqrt(variance)
     return Interval(mean - reach, mean + reach, level)
-
-
-def _wilson(share: float, of: float, level: float) -> Interval:
-    """Wilson's interval of a share of a number that need not be whole."""
-    z = z_of(level)
-    extra = z * z / of
-    middle = (share + extra / 2) / (1 + extra)
-    reach = z * math.sqrt(share * (1 - share) / of + extra / (4 * of)) / (1 + extra)
-    low = 0.0 if share == 0 else max(0.0, middle - reach)
-    high = 1.0 if share == 1 else min(1.0, middle + reach)
-    return Interval(low, high, level)

@@ -235,6 +235,7 @@ class _Line(msgspec.Struct, gc=False):
     enrollment: str = ""
     reason: str = ""
     event: str = ""
+    source: str = ""
     test: bool = False
     detail: _Detail | None = None
 
@@ -309,7 +310,7 @@ class Counter:
             if detail is not None and detail.held is not None:
                 return  # it was released before, and came back
             reason = detail.channel if detail is not None else ""
-        event = line.event if line.n < 0 else ""
+        event = (line.event, line.source) if line.n < 0 else None
         number = hash((line.customer, line.revision, line.n, event))
         self._numbers(self._seen, (day, journey, kind, reason)).append(number)
         if kind == "entered":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeGuard
 
 from journeykit.insight.occurrences import events_that_hold
@@ -10,6 +10,7 @@ from journeykit.insight.tables import number_at
 from journeykit.insight.warehouse import Warehouse
 from journeykit.model import cel
 from journeykit.model.conditions import Expression, expr_of, text_of
+from journeykit.model.journey import Journey
 from journeykit.model.triggers import EventTrigger
 
 _BATCH = 50_000
@@ -83,6 +84,21 @@ def pointer_of(keys: Iterable[str | int]) -> str:
     """Nested keys as a JSON pointer (RFC 6901); no key needs quotes in it."""
     told = (str(key).replace("~", "~0").replace("/", "~1") for key in keys)
     return "".join(f"/{key}" for key in told)
+
+
+def worth_paths(journeys: Iterable[Journey]) -> Mapping[tuple[str, str], str]:
+    """By journey and goal, where its event says what it is worth, as a JSON pointer."""
+    found = {}
+    for journey in journeys:
+        for number, goal in enumerate(journey.goals, 1):
+            expression = goal.value
+            if not isinstance(expression, Expression):
+                continue
+            path = expr_of(expression)
+            if is_field(path):
+                name = goal.id or ("goal" if number == 1 else f"goal-{number}")
+                found[journey.id, name] = pointer_of(path.keys)
+    return found
 
 
 def is_field(expr: cel.Expr) -> TypeGuard[cel.Path]:

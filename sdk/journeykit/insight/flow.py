@@ -218,10 +218,7 @@ select journey, outcome, reason, runs.step, last.step, count(*)
 from runs left join (select run, step from visits where next_step is null) last using (run)
 where true
 """
-_LOST = """
-select journey, count(*) from decisions
-where run is not null and not exists (select 1 from runs where runs.run = decisions.run)
-"""
+_LOST = "select journey, count(*) from headless where true"
 
 
 class _Rows:

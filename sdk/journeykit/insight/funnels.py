@@ -29,6 +29,7 @@ from journeykit.insight.points import (
 from journeykit.insight.stats.intervals import Share
 from journeykit.insight.warehouse import Warehouse
 from journeykit.model.durations import Duration, days
+from journeykit.model.segments import Persona
 
 Unit = Literal["people", "runs"]
 
@@ -94,6 +95,7 @@ def funnel(
     *,
     within: Duration | str = WITHIN,
     unit: Unit = "people",
+    segment: str = "",
 ) -> Funnel:
     """Count how many got how far along some points.
 
@@ -106,6 +108,8 @@ def funnel(
         unit: `people`: whoever it happens to, in whichever runs. `runs`: the first point
             is one of a journey, and each of its runs counts; points of the same journey
             are those of the same run, others those of the same person.
+        segment: Count only people who are in this segment at the end of the log, and
+            their runs; empty: everybody.
 
     Raises:
         InputError: There are too few points or too many, one of them is none, or `runs`
@@ -136,6 +140,12 @@ def funnel(
             counts.append(counts[same])
         else:
             counts.append(fill(house, "happened", number, one))
+    if segment:
+        house.execute(
+            "delete from happened where person not in (select person from stays "
+            "where kind = 'segment' and name = ? and to_ms is null)",
+            [segment],
+        )
     of_run = [unit == "runs" and _journey_of(one) == journey for one in read]
     levels = _levels(house, read, counts, of_run, window)
     notes = [
@@ -150,18 +160,70 @@ def funnel(
                 f"{length.short}; is that too short, or the order another one?"
             )
     house.execute("drop table happened")
-    who = "a person" if unit == "people" else f"a run of {journey}"
+    who = "person" if unit == "people" else f"run of {journey}"
+    whose = f" of people who are in the segment {segment!r} at the end of the log"
+    if unit == "people":
+        whose = f" who is in the segment {segment!r} at the end of the log"
     return Funnel(
         unit,
         length.short,
         levels,
         levels[-1].of_all,
         notes,
-        f"Each {who.removeprefix('a ')} counts once, by the way that led furthest: the "
+        f"Each {who}{whose if segment else ''} counts once, by the way that led furthest: the "
         f"points in this order, all within {length.short} of the first. Left out: test "
         "traffic, and runs that were held out. Who got on may have done so for other "
         "reasons.",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PersonaFunnel:
+    """How many of a persona's people got how far.
+
+    Attributes:
+        persona: Its id.
+        name: What it is called.
+        segment: Who its people are: those in this segment at the end of the log.
+        funnel: The same funnel of them alone. Somebody may be of several personas, and
+            somebody of none.
+    """
+
+    persona: str
+    name: str
+    segment: str
+    funnel: Funnel
+
+
+def funnels_by_persona(
+    house: Warehouse,
+    points: Sequence[str | Point],
+    personas: Sequence[Persona],
+    *,
+    within: Duration | str = WITHIN,
+    unit: Unit = "people",
+) -> list[PersonaFunnel]:
+    """Count the same funnel for the people of each persona.
+
+    Args:
+        house: The logs.
+        points: What is to happen in this order; as `funnel` has it.
+        personas: Whose; in this order.
+        within: How long it may take; as `funnel` has it.
+        unit: What is counted; as `funnel` has it.
+
+    Raises:
+        InputError: As `funnel` does.
+    """
+    return [
+        PersonaFunnel(
+            one.id,
+            one.name or one.id,
+            one.segment,
+            funnel(house, points, within=within, unit=unit, segment=one.segment),
+        )
+        for one in personas
+    ]
 
 
 def in_ms(length: Duration) -> int:

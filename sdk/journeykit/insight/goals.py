@@ -18,10 +18,10 @@ from journeykit.engine.calendar import (
     to_datetime,
 )
 from journeykit.insight.clusters import (
-    TALLIED,
     Tally,
     mean_interval,
     share_interval,
+    tally,
 )
 from journeykit.insight.stats.intervals import Interval, Share
 from journeykit.insight.survival import Curve, curve_of, thinned
@@ -348,10 +348,7 @@ def goal_figures(
     treated = _reached(house, within, held_out=False)
     held_out = _reached(house, within, held_out=True)
     worth = _worth(house)
-    if worth.known == 0 and (declared is None or declared.value is None):
-        found = None
-    else:
-        found = worth
+    has_value = worth.known > 0 or (declared is not None and declared.value is not None)
     return GoalFigures(
         journey,
         goal,
@@ -359,7 +356,7 @@ def goal_figures(
         declared is not None,
         treated,
         held_out if held_out.entered else None,
-        found,
+        worth if has_value else None,
         _time(house, longest=longest),
         per,
         tuple(_trend(house, per, first=begins, cutoff=cutoff, last=last)),
@@ -409,27 +406,24 @@ def _reached(house: Warehouse, within: Duration | None, *, held_out: bool) -> Re
         """,
         {"windowed": within is not None, "held_out": held_out},
     )
-    tally = Tally(
-        *house.row(
-            f"""
-            select {TALLIED} from (
-                select count(*) as n, count(*) filter (is_reached) as x
-                from goal_runs where is_counted and held_out = ? group by person
-            )
-            """,
-            [held_out],
-        )
+    found = tally(
+        house,
+        """
+        select count(*) as n, count(*) filter (is_reached) as x
+        from goal_runs where is_counted and held_out = ? group by person
+        """,
+        [held_out],
     )
-    of_people = Share.from_counts(tally.some, tally.people)
+    of_people = Share.from_counts(found.some, found.people)
     return Reached(
         entered,
         people,
-        int(tally.runs),
-        int(tally.total),
-        tally.mean,
-        share_interval(tally),
-        tally.people,
-        tally.some,
+        int(found.runs),
+        int(found.total),
+        found.mean,
+        share_interval(found),
+        found.people,
+        found.some,
         of_people.share,
         of_people.interval,
         waiting,
@@ -445,15 +439,12 @@ def _worth(house: Warehouse) -> Worth:
         from goal_runs where is_reached and not held_out
         """
     )
-    tally = Tally(
-        *house.row(
-            f"""
-            select {TALLIED} from (
-                select count(*) as n, coalesce(sum(worth), 0) as x
-                from goal_runs where is_counted and not held_out group by person
-            )
-            """
-        )
+    found = tally(
+        house,
+        """
+        select count(*) as n, coalesce(sum(worth), 0) as x
+        from goal_runs where is_counted and not held_out group by person
+        """,
     )
     return Worth(
         known,
@@ -461,9 +452,9 @@ def _worth(house: Warehouse) -> Worth:
         total,
         median,
         total / known if known else None,
-        tally.mean,
-        mean_interval(tally),
-        tally.total / tally.people if tally.people else None,
+        found.mean,
+        mean_interval(found),
+        found.total / found.people if found.people else None,
     )
 
 
@@ -510,13 +501,11 @@ def _time(house: Warehouse, *, longest: int | None) -> TimeToConvert:
 def _trend(
     house: Warehouse, per: str, *, first: int, cutoff: int, last: int
 ) -> Iterator[Span]:
-    truncated = (
-        f"date_trunc('{'week' if per == 'week' else 'month'}', epoch_ms(entered_ms))"
-    )
+    unit = "week" if per == "week" else "month"
     rows = house.rows(
         f"""
         with by_person as (
-            select epoch_ms({truncated}) as starts, person,
+            select epoch_ms(date_trunc('{unit}', epoch_ms(entered_ms))) as starts, person,
                 count(*) as entered,
                 count(*) filter (is_counted) as n,
                 count(*) filter (is_counted and is_reached) as x,
@@ -531,15 +520,15 @@ def _trend(
     )
     next_of = start_of_next_week if per == "week" else start_of_next_month
     for starts, entered, worth, *sums in rows:
-        tally = Tally(*sums)
+        of_span = Tally(*sums)
         ends = next_of(starts, _UTC)
         yield Span(
             to_datetime(starts),
             int(entered),
-            int(tally.runs),
-            int(tally.total),
-            tally.mean,
-            share_interval(tally),
+            int(of_span.runs),
+            int(of_span.total),
+            of_span.mean,
+            share_interval(of_span),
             float(worth),
             is_partial=starts < first or ends > min(cutoff, last),
         )

@@ -12,12 +12,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
 
+from journeykit.insight.periods import DAY_MS
 from journeykit.insight.stats.intervals import LEVEL, Share
 from journeykit.insight.warehouse import Warehouse
 from journeykit.model.journey import Journey, ReEntry
 from journeykit.model.steps import Send
 
-DAY_MS = 86_400_000
 RETURN_DAYS = 14.0
 """Within how many days somebody counts as returned, unless it is asked otherwise."""
 

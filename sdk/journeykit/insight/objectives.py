@@ -15,7 +15,8 @@ from journeykit.engine.calendar import (
     to_datetime,
     to_ms,
 )
-from journeykit.insight.measured import Figure, gauge
+from journeykit.insight.gauges.gauge import Figure
+from journeykit.insight.measured import gauge
 from journeykit.insight.stats.intervals import Interval
 from journeykit.insight.warehouse import Warehouse
 from journeykit.model.journey import Journey
@@ -129,7 +130,11 @@ def objectives(
 
 
 def objective_figures(
-    house: Warehouse, objective: Objective, journeys: Sequence[Journey] = ()
+    house: Warehouse,
+    objective: Objective,
+    journeys: Sequence[Journey] = (),
+    *,
+    instants: Sequence[int] | None = None,
 ) -> ObjectiveFigures:
     """Hold one objective against its target.
 
@@ -137,6 +142,8 @@ def objective_figures(
         house: The logs.
         objective: The objective.
         journeys: As for `objectives`.
+        instants: Of which instants its history is, milliseconds; those that the logs
+            don't reach are left out. The ends of weeks or months if not given.
     """
     naming = tuple(one.id for one in journeys if objective.id in one.objectives)
     measure = objective.measure
@@ -179,6 +186,8 @@ def objective_figures(
         return replace(
             unknown, at=to_datetime(at), problem=why, definition=ready.definition
         )
+    if instants is None:
+        instants = _instants(first, at)
     grows = is_growing(measure)
     pace = (at + 1 - first) / (due - first) if grows and due > first else None
     expected = None if pace is None else objective.target * min(1.0, pace)
@@ -196,7 +205,8 @@ def objective_figures(
         is_certain=_is_certain(figure, objective.target),
         history=tuple(
             Reading(to_datetime(then), ready.read(then).value)
-            for then in _instants(first, at)
+            for then in instants
+            if first <= then <= at
         ),
         definition=ready.definition,
     )
@@ -204,13 +214,11 @@ def objective_figures(
 
 def _span(house: Warehouse, decided: tuple[int, int]) -> tuple[int, int]:
     """From when to when there is something in the logs."""
-    first, last = house.row(
-        "select min(happened_ms), max(received_ms) from events where not test"
-    )
+    (first,) = house.row("select min(happened_ms) from events where not test")
     begins = min(decided[0], decided[0] if first is None else first)
     if house.scope.since is not None:
         begins = max(begins, house.scope.since)
-    return begins, max(decided[1], decided[1] if last is None else last)
+    return begins, decided[1]
 
 
 def _midnight(day: date) -> int:

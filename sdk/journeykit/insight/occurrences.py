@@ -34,7 +34,7 @@ _INSTANT = 1 << 20
 _MOVED, _ENTERED, _GOAL, _LAST = 1, 2, 3, _INSTANT - 1
 _PLACES = 500_000  # a step is at twice its place in the run, its message one behind
 
-_FATE_MS = {
+FATE_MS = {
     "delivered": "delivered_ms",
     "opened": "opened_ms",
     "clicked": "clicked_ms",
@@ -43,6 +43,7 @@ _FATE_MS = {
     "complained": "complained_ms",
     "unsubscribed": "unsubscribed_ms",
 }
+"""What became of a message to the column of `messages` that says when."""
 
 
 def fill(house: Warehouse, table: str, number: int, point: Point) -> int:
@@ -129,9 +130,13 @@ def fill(house: Warehouse, table: str, number: int, point: Point) -> int:
                 f"""
                 insert into {table}
                 select $number, m.person, m.run, m.sent_ms, m.sent_ms * {_INSTANT}
-                    + 3 + 2 * least(coalesce(v.place, {_PLACES}), {_PLACES})
-                from messages m asof left join visits v
-                    on m.run = v.run and m.step = v.step and m.sent_ms >= v.arrived_ms
+                    + 3 + 2 * least(coalesce((
+                        -- An asof join would put all visits in order.
+                        select arg_max(v.place, v.arrived_ms) from visits v
+                        where v.run = m.run and v.step = m.step
+                            and v.arrived_ms <= m.sent_ms
+                    ), {_PLACES}), {_PLACES})
+                from messages m
                 where not m.test
                     and ($journey = '' or m.journey = $journey)
                     and ($step = '' or m.step = $step)
@@ -139,7 +144,7 @@ def fill(house: Warehouse, table: str, number: int, point: Point) -> int:
                 {"number": number, "journey": journey, "step": step},
             )
         case MessagePoint(journey, step, fate):
-            told_ms = _FATE_MS[fate]
+            told_ms = FATE_MS[fate]
             house.execute(
                 f"""
                 insert into {table}

@@ -65,6 +65,21 @@ def stored_part(name: str, keys: Sequence[str], size: int, fetch: Fetch) -> File
     return FilesPart(f"{name}/{first[:8]}", f"{digest[:24]}:{size}", fetch)
 
 
+UNPACKED = 12
+"""A byte of compressed decisions is so many of lines, or somewhat more."""
+
+
+def stored_partition(name: str, size: int, fetch: Fetch) -> Partition:
+    """Return a part that lies in S3, to be read as a whole.
+
+    Args:
+        name: The day's.
+        size: Its bytes as they lie there.
+        fetch: Gets it.
+    """
+    return Partition(name, fetch, size * UNPACKED)
+
+
 def parts_of(partitions: Iterable[Partition]) -> Iterator[FilesPart]:
     """Yield the files of partitions that are on this machine already, one each.
 

@@ -239,7 +239,7 @@ def paths_of_events(
         """
         create or replace temp table taken as
         with heard as (
-            select person, happened_ms as at_ms, rowid as row_id,
+            select person, happened_ms as at_ms, received_ms, event,
                 case when name in $known then 'step:' || name else 'other' end as name,
                 min(happened_ms) filter (name = $start) over (partition by person)
                     as start_ms
@@ -252,18 +252,18 @@ def paths_of_events(
             select *, lag(name) over in_order as before,
                 at_ms - lag(at_ms) over in_order as since_ms
             from heard where $start is null or at_ms >= start_ms
-            window in_order as (partition by person order by at_ms, row_id)
+            window in_order as (partition by person order by at_ms, received_ms, event)
         ),
         parted as (
             select *, count(*) filter (since_ms is null or since_ms >= $silence) over (
-                partition by person order by at_ms, row_id
+                partition by person order by at_ms, received_ms, event
             ) as part
             from begun
         )
         select hash(person, case when $silence is null then 0 else part end) as way,
             row_number() over (
                 partition by person, case when $silence is null then 0 else part end
-                order by at_ms, row_id
+                order by at_ms, received_ms, event
             ) as nth,
             name, at_ms
         from parted
@@ -354,26 +354,39 @@ def _followed(
         for source, target, n, median_ms in follows
     ]
     edges.sort(key=lambda edge: (-edge.count, edge.source, edge.target))
+    # Numbers in the order of the names: lists of them are put together and told apart in
+    # half the time, and their order is that of the names.
+    names = sorted(name for name, *_ in counts)
     told = house.rows(
         """
-        with ways as (
-            select e.way,
-                coalesce(list(t.name order by t.nth) filter (t.nth <= $depth), [])
-                    as steps,
-                case when coalesce(max(t.nth), 0) <= $depth then any_value(e.name)
-                    else '' end as ending,
-                max(t.at_ms) - min(t.at_ms) as took_ms
-            from ended e left join taken t using (way) group by e.way
+        with numbered as (
+            select unnest($names) as name, unnest(range(len($names))) as number
+        ),
+        told as (
+            select way,
+                list_sort(
+                    list(nth * len($names) + number) filter (nth <= $depth)
+                ) as steps,
+                max(nth) as last, max(at_ms) - min(at_ms) as took_ms
+            from taken join numbered using (name) group by way
+        ),
+        ways as (
+            select coalesce(steps, []) as steps, took_ms,
+                case when coalesce(last, 0) <= $depth then name else '' end as ending
+            from ended left join told using (way)
         )
         select steps, ending, count(*), median(took_ms), count(*) over ()
         from ways group by steps, ending order by 3 desc, steps, ending limit $most
         """,
-        {"depth": depth, "most": max(most, 1)},
+        {"names": names, "depth": depth, "most": max(most, 1)},
     )
     variants = [
-        Variant(tuple(steps), ending, count, count / cases, median_ms)
+        Variant(
+            tuple(names[step % len(names)] for step in steps),
+            ending, count, count / cases, median_ms,
+        )
         for steps, ending, count, median_ms, _ in told[:most]
-    ]
+    ]  # fmt: skip
     links = [
         PathLink(nth - 1, source, target, count)
         for nth, source, target, count in house.rows(

@@ -1,14 +1,22 @@
-"""Weeks and months, UTC, that trends go by; a week begins on Monday."""
+"""Days, and the weeks and months, UTC, that trends go by; a week begins on Monday."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 from journeykit.insight.warehouse import Warehouse
+from journeykit.model.durations import Duration
 
 Per = Literal["week", "month"]
 
-_HALF_A_YEAR = 183 * 86_400_000
+DAY_MS = 86_400_000
+_HALF_A_YEAR = 183 * DAY_MS
+_MONTH = 365.2425 / 12  # days; the Gregorian calendar's mean
+
+
+def days_of(length: Duration) -> float:
+    """A length of time in days; a month is the mean one."""
+    return length.months * _MONTH + length.days + length.ms / DAY_MS
 
 
 def chosen(house: Warehouse, per: Per | None) -> Per:

@@ -141,14 +141,14 @@ def retention(
     begins, ends = house.row(
         "select min(happened_ms), max(received_ms) from events where not test"
     )
-    definition = _definition(in_words(first), in_words(back or first), per)
+    definition = _definition(in_words(first), in_words(back or first), per, zone)
     empty = Retention(
         in_words(first), in_words(back or first), per, zone.key, (), (), 0, definition
     )
     if begins is None:
         return empty
-    if house.span is not None:  # decisions may tell of a later time than events do
-        ends = max(ends, house.span[1])
+    if house.span is not None:
+        ends = house.span[1]
     starts = _starts(begins, ends, per, zone)
     house.execute(
         "create or replace temp table periods as select "
@@ -246,10 +246,11 @@ def _averages(cohorts: Sequence[Cohort]) -> list[Average]:
     return found
 
 
-def _definition(first: str, back: str, per: Per) -> str:
+def _definition(first: str, back: str, per: Per, zone: ZoneInfo) -> str:
+    calendar = "" if zone.key == "UTC" else f" A {per} is one of {zone.key}."
     return (
         f"People by the {per} of their first {first}, and the share of them that has "
         f"{back} again, later than that, in the same {per} (0) and in each {per} after; "
         "test traffic left out. A cell that the log has only a part of may still grow, "
-        "and is in no average."
+        f"and is in no average.{calendar}"
     )

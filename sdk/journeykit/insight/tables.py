@@ -6,6 +6,8 @@ definitions and people is a parameter.
 
 from __future__ import annotations
 
+from journeykit.model.envelopes import HTTP
+
 DECISION = {
     "customer": "VARCHAR",
     "revision": "INTEGER",
@@ -19,6 +21,7 @@ DECISION = {
     "step": "VARCHAR",
     "reason": "VARCHAR",
     "event": "VARCHAR",
+    "source": "VARCHAR",
     "test": "BOOLEAN",
     "detail": 'STRUCT(delivery_id VARCHAR, channel VARCHAR, "template" VARCHAR, '
     '"value" VARCHAR, "until" VARCHAR, segment VARCHAR, "from" VARCHAR, '
@@ -72,10 +75,15 @@ def _ms(text: str) -> str:
 LOAD_DECISIONS = f"""
 insert into decisions
 select
-    {_SHORT.format("customer")}, revision, n, {_ms('"at"')}, {_ms("now")}, kind,
-    coalesce(journey, ''), coalesce(version, 0), {_SHORT.format("enrollment")},
+    {_SHORT.format("customer")}, revision, n, {_ms('"at"')},
+    -- Nearly always both are one instant, which is read once.
+    case when now = "at" then {_ms('"at"')} else {_ms("now")} end, kind,
+    coalesce(journey, ''), coalesce(version, 0),
+    case when enrollment is not null then hash(enrollment) end,
     coalesce(step, ''), coalesce(reason, ''),
-    case when event is not null then hash(event) end,  -- hash(null) is a number
+    -- Of a call, and in a log that is older than `source`, the id alone is known.
+    case when event is null then null  -- whose hash is a number
+        when source is null then hash(event) else hash(source, event) end,
     {_SHORT.format("detail.delivery_id")}, detail.channel, detail."template",
     case when TRY_CAST(detail."value" AS DOUBLE)
         between -{MOST_WORTH} and {MOST_WORTH}
@@ -102,17 +110,26 @@ KEEP_JOURNEY = "delete from decisions where journey not in ('', $journey)"
 
 # An envelope of EventBridge has its event in `detail`; `journeykit.model.envelopes` says
 # what is taken from where.
+_SOURCE = f"""
+    case when "detail-type" is not null and source = '{HTTP}'
+            and detail->>'$.received_at' is not null
+        then coalesce(detail->>'$.source', '') else coalesce(source, '') end
+"""
+
 LOAD_EVENTS = f"""
 insert into arrived
 select
-    hash(coalesce(detail->>'$.id', id)),
+    hash({_SOURCE}, coalesce(detail->>'$.id', id)),
     coalesce(detail->>'$.id', id),
-    case when "detail-type" is null or detail->>'$.received_at' is null
-        then coalesce(source, '') else coalesce(detail->>'$.source', '') end,
+    {_SOURCE},
     coalesce("detail-type", name),
     coalesce(detail->>'$.customer', customer, ''),
     {_ms("coalesce(detail->>'$.occurred_at', occurred_at, time)")},
     {_ms("coalesce(detail->>'$.received_at', received_at, time, occurred_at)")},
+    -- When an event arrived only a door's stamp says, or the bus's.
+    coalesce(
+        received_at, detail->>'$.received_at', case when "detail-type" is not null then time end
+    ) is not null,
     coalesce(test, TRY_CAST(detail->>'$.test' AS BOOLEAN), false),
     case when "detail-type" is null then coalesce(properties, '{{}}')
         else coalesce(detail->'$.properties', detail, '{{}}') end
@@ -139,12 +156,16 @@ create table decisions (
 );
 create table arrived (
     event UBIGINT, id VARCHAR, source VARCHAR, name VARCHAR, customer VARCHAR,
-    happened_ms BIGINT, received_ms BIGINT, test BOOLEAN, properties VARCHAR
+    happened_ms BIGINT, received_ms BIGINT, stamped BOOLEAN, test BOOLEAN,
+    properties VARCHAR
 );
 create table runs (
     run UBIGINT, person UBIGINT, journey VARCHAR, version INTEGER, event UBIGINT,
     entered_ms BIGINT, held_out BOOLEAN, test BOOLEAN, ended_ms BIGINT, outcome VARCHAR,
     reason VARCHAR, step VARCHAR, step_ms BIGINT
+);
+create table headless (
+    run UBIGINT, person UBIGINT, journey VARCHAR, test BOOLEAN
 );
 create table goals (
     run UBIGINT, person UBIGINT, journey VARCHAR, goal VARCHAR, reached_ms BIGINT,
@@ -172,7 +193,16 @@ create table unsent (
 # figure that goes from the first to the last would be of nothing else.
 _TIMELY = "happened_ms between 0 and 4102444800000"
 
+LAST_ARRIVAL = f"""
+select max(received_ms) from arrived
+where stamped and not test and {_TIMELY.replace("happened", "received")}
+"""
+
 DROP_UNTIMELY = f"delete from arrived where coalesce(not ({_TIMELY}), true)"
+
+# Ids have no sign, what is given has one: mixed, each would be divided as 128 bits, which
+# takes longer than all else that is done with the row.
+_IN_BUCKET = "{} % $buckets::UBIGINT = $bucket::UBIGINT"
 
 _ENDED = "('completed', 'exited', 'failed')"
 
@@ -190,8 +220,9 @@ _DONE = """(
     'repeated', 'sent', 'suppressed'
 )"""
 
-FILL_RUNS = f"""
-insert into runs
+# A bucket's runs as they began and ended; where they stand, their visits tell.
+BEGUN = f"""
+create or replace temp table runs_begun as
 with found as (
     select
         run,
@@ -207,15 +238,23 @@ with found as (
         max(reason) filter (kind in ('exited', 'failed')) as reason,
         max(step) filter (kind in {_ENDED}) as ended_at
     from decisions
-    where run is not null and run % $buckets = $bucket
+    where run is not null and {_IN_BUCKET.format("run")}
     group by run
 )
 select
     run, person, journey, version, event, entered_ms, held_out, test, ended_ms,
-    case when held_out then 'held_out' else coalesce(ended, 'waiting') end,
-    coalesce(reason, ''), coalesce(ended_at, ''), entered_ms
+    case when held_out then 'held_out' else coalesce(ended, 'waiting') end as outcome,
+    coalesce(reason, '') as reason, coalesce(ended_at, '') as step
 from found
 where entered_ms is not null and ($since is null or entered_ms >= $since)
+"""
+
+# Decisions of runs of which the log doesn't have the beginning; nearly always none.
+FILL_HEADLESS = f"""
+insert into headless
+select run, person, journey, test from decisions
+where run is not null and {_IN_BUCKET.format("run")}
+    and not exists (select 1 from runs_begun b where b.run = decisions.run)
 """
 
 FILL_VISITS = f"""
@@ -226,7 +265,7 @@ with told as (
         lag(d.step) over told_of as step_before,
         lag(d.kind) over told_of as kind_before
     from decisions d
-    where d.run is not null and d.run % $buckets = $bucket and d.step <> ''
+    where d.run is not null and {_IN_BUCKET.format("d.run")} and d.step <> ''
         and d.kind in {_AT_A_STEP} and d.n >= 0
         and not (d.kind = 'sent' and d.held)
         -- A message that came back is told of by its delivery; the run is elsewhere.
@@ -256,17 +295,20 @@ placed as (
 select
     p.run, r.person, r.journey, r.version, p.place, p.step, p.happened_ms,
     p.next_ms, p.next_step, r.test
-from placed p join runs r using (run)
+from placed p join runs_begun r using (run)
 where not r.held_out
 """
 
-LAST_STEP = """
-update runs set
+FILL_RUNS = f"""
+insert into runs
+select
+    b.run, b.person, b.journey, b.version, b.event, b.entered_ms, b.held_out, b.test,
+    b.ended_ms, b.outcome, b.reason,
     -- A run may end at a step that it took no notice of, such as a wait that was over.
-    step = case when runs.step = '' then v.step else runs.step end,
-    step_ms = v.arrived_ms
-from visits v
-where v.run = runs.run and v.next_step is null
+    case when b.step = '' then coalesce(v.step, '') else b.step end,
+    coalesce(v.arrived_ms, b.entered_ms)
+from runs_begun b left join visits v
+    on v.run = b.run and v.next_step is null and {_IN_BUCKET.format("v.run")}
 """
 
 FILL_GOALS = """
@@ -354,9 +396,38 @@ where kind = 'not_entered'
 # An event that both logs know has one person here and one customer there.
 TOLD_OF = """
 create temp table told_of as
-select event, any_value(person) as person
+select event, min(person) as person, max(person) as other
 from decisions where event is not null
-group by event having min(person) = max(person)
+group by event
+"""
+
+# What a decision knows by the id alone is an event of the archive if one only has that id,
+# of whatever source, and nobody else has decided on that one.
+BY_ID = """
+create temp table by_id as
+with found as (
+    select hash(id) as by_id, min(event) as event, max(event) as other
+    from arrived
+    where hash(id) in (select event from told_of)
+    group by 1
+)
+select
+    f.by_id, f.event, t.person,
+    f.event = f.other and t.person = t.other
+        and coalesce(k.person = t.person and k.other = t.person, true) as is_clear,
+    -- Where somebody else names that event, source and all, it is no loss: a call had the id.
+    f.event <> f.other or (t.person <> t.other and k.event is null) as is_unclear
+from found f join told_of t on t.event = f.by_id left join told_of k on k.event = f.event
+"""
+
+JOIN_BY_ID = """
+update goals set event = by_id.event from by_id
+where goals.event = by_id.by_id and by_id.is_clear;
+update runs set event = by_id.event from by_id
+where runs.event = by_id.by_id and by_id.is_clear;
+insert into told_of
+select event, person, person from by_id
+where is_clear and event not in (select event from told_of)
 """
 
 WHO = """
@@ -364,10 +435,24 @@ create temp table who as
 with met as (
     select a.customer, t.person, count(*) as n
     from arrived a join told_of t using (event)
-    where a.customer <> ''
+    where a.customer <> '' and t.person = t.other
     group by all
 )
 select customer, arg_max(person, n) as person from met group by customer
+"""
+
+# What arrived more than once, of which the first counts. To look for such first is cheaper
+# than to make all distinct.
+DROP_TWICE = """
+delete from arrived where rowid in (
+    select row_id from (
+        select rowid as row_id, row_number() over (
+            partition by event order by received_ms, rowid
+        ) as nth
+        from arrived
+        where event in (select event from arrived group by event having count(*) > 1)
+    ) where nth > 1
+)
 """
 
 EVENTS = """
@@ -377,16 +462,27 @@ select
     coalesce(w.person, t.person, hash(a.customer)) as person,
     coalesce(w.person, t.person) is not null as customer_known,
     a.happened_ms, a.received_ms, a.test, a.properties
-from (
-    select distinct on (source, id) * from arrived order by received_ms
-) a
+from arrived a
     left join who w on w.customer = a.customer and a.customer <> ''
-    left join told_of t on t.event = a.event
+    left join told_of t on t.event = a.event and t.person = t.other
 """
 
+# Each customer's own: of those who were merged, `JOIN_STAYS` makes one person's.
 STAYS = """
 create table stays as
-with moves as (
+with merged as (
+    -- Of a tombstone nobody is told that it is in nothing any more. What it was in goes
+    -- on where the survivor has taken it in, which may be later by their own clock.
+    select m.person, m.revision, m.n,
+        coalesce(
+            min(a.happened_ms) filter (a.happened_ms >= m.happened_ms), m.happened_ms
+        ) as happened_ms
+    from decisions m left join decisions a
+        on a.absorbed = m.person and a.kind = 'identity' and a.reason = 'absorbed'
+    where m.kind = 'identity' and m.reason = 'merged'
+    group by m.person, m.revision, m.n, m.happened_ms
+),
+told as (
     select person, 'segment' as kind, segment as name, reason = 'entered' as is_in,
         happened_ms, revision, n
     from decisions where kind = 'segment' and not test
@@ -397,6 +493,12 @@ with moves as (
     select person, 'segment', unnest(segments_out), false, happened_ms, revision, n
     from decisions where kind = 'judged' and len(segments_out) > 0
 ),
+moves as (
+    select * from told
+    union all
+    select m.person, 'segment', t.name, false, m.happened_ms, m.revision, m.n
+    from merged m join (select distinct person, name from told) t using (person)
+),
 stages as (
     select person, 'stage' as kind,
         case when kind = 'judged' then stage when reason = 'none' then ''
@@ -404,6 +506,8 @@ stages as (
         happened_ms, revision, n
     from decisions
     where (kind = 'stage' and not test) or (kind = 'judged' and stage is not null)
+    union all
+    select person, 'stage', '', happened_ms, revision, n from merged
 ),
 segment_stays as (
     select person, kind, name, is_in, happened_ms as from_ms,
@@ -420,6 +524,36 @@ stage_stays as (
 select person, kind, name, from_ms, to_ms from segment_stays where is_in
 union all
 select person, kind, name, from_ms, to_ms from stage_stays where name <> ''
+"""
+
+# A person is in what either of the customers is in whom they were known as.
+JOIN_STAYS = """
+create temp table joined_stays as
+with theirs as (
+    select coalesce(u.heir, s.person) as person, s.kind, s.name, s.from_ms, s.to_ms
+    from stays s left join united u on u.one = s.person
+    where s.person in (select one from united union all select heir from united)
+),
+earlier as (
+    select *, max(coalesce(to_ms, 9223372036854775807)) over (
+        partition by person, kind, name order by from_ms, to_ms nulls last
+        rows between unbounded preceding and 1 preceding
+    ) as until_ms
+    from theirs
+),
+numbered as (
+    select *, count(*) filter (until_ms is null or until_ms < from_ms) over (
+        partition by person, kind, name order by from_ms, to_ms nulls last
+        rows between unbounded preceding and current row
+    ) as nth
+    from earlier
+)
+select person, kind, name, min(from_ms) as from_ms,
+    case when bool_and(to_ms is not null) then max(to_ms) end as to_ms
+from numbered group by person, kind, name, nth;
+delete from stays
+where person in (select one from united union all select heir from united);
+insert into stays select person, kind, name, from_ms, to_ms from joined_stays
 """
 
 # Everybody counts their own reactions, so those of people who are one now are counted
@@ -450,17 +584,17 @@ where decisions.rowid = anew.row_id
 
 # Reactions whose decisions are not numbered from 0 without a gap, each once: by count, sum
 # and sum of squares together, which is cheaper than to sort them.
-FIND_ODD = """
+FIND_ODD = f"""
 insert into odd
 select person, revision from decisions
-where n >= 0 and person % $buckets = $bucket
+where n >= 0 and {_IN_BUCKET.format("person")}
 group by person, revision
 having count(*) <> max(n) + 1
     or sum(n) <> max(n) * (max(n) + 1) // 2
     or sum(n * n) <> max(n) * (max(n) + 1) * (2 * max(n) + 1) // 6
 union
 select person, revision from decisions
-where n < 0 and person % $buckets = $bucket
+where n < 0 and {_IN_BUCKET.format("person")}
 group by person, revision, n, event
 having count(*) > 1
 """

@@ -7,7 +7,9 @@ of 1 in 3,700 (the birthday bound, n²/2⁶⁵), which no figure would show.
 
 The decision log knows people by `log_id`, the archive by the customer's id. A decision
 names the event that it reacts to, so where both logs have an event, they say together who
-is who; no document is read. Who was erased is in no archive, and stays anonymous.
+is who; no document is read. Who was erased is in no archive, and stays anonymous. Events are
+known by source and id. Lines that were written before they named the source are joined
+by the id, where one event only has it.
 
 Instants are milliseconds since 1970, UTC. The tables:
 
@@ -30,9 +32,10 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import io
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -40,20 +43,26 @@ from typing import TYPE_CHECKING, Any, Self
 from journeykit.errors import InputError, StoreError
 from journeykit.insight.sources import Logs, Partition
 from journeykit.insight.tables import (
+    BEGUN,
+    BY_ID,
     COUNT_LACKING,
     DECISION,
     DROP_DOUBLES,
+    DROP_TWICE,
     DROP_UNTIMELY,
     EVENT,
     EVENTS,
     FILL_GOALS,
+    FILL_HEADLESS,
     FILL_MESSAGES,
     FILL_RUNS,
     FILL_UNSENT,
     FILL_VISITS,
     FIND_ODD,
+    JOIN_BY_ID,
+    JOIN_STAYS,
     KEEP_JOURNEY,
-    LAST_STEP,
+    LAST_ARRIVAL,
     LOAD_DECISIONS,
     LOAD_EVENTS,
     REFUSED,
@@ -68,12 +77,19 @@ from journeykit.insight.tables import (
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-MEMORY_MB = 1024
-"""What the database may take; the rest goes to the scratch file."""
+MEMORY_MB = 640
+"""What the database may take; the rest goes to the scratch file.
 
-_BUCKET = 8_000_000  # decisions that are put in order at once
+The limit is that of DuckDB's buffer manager. What goes past it (reading JSON, strings that
+are being put together, what the allocator keeps) and Python come on top, up to about 300 MB
+with two threads. So it is less than two thirds of the gigabyte that the whole process may
+take, which is what DuckDB's manual advises ("Out-of-memory issues").
+"""
+
+_BUCKET = 6_000_000  # decisions that are put in order at once
 _LARGE = 1024**3  # bytes of logs, from which on there is a scratch file
 _BLOCK = 1 << 20
+_UTC = "set timezone = 'UTC'"
 
 
 @dataclass(frozen=True)
@@ -99,8 +115,11 @@ class Warehouse:
         scope: Which part of them it holds.
         replayed: Whether the events were recorded ones, which no message could change.
         problems: What the logs can't tell, a sentence each.
-        span: The first and the last instant of the decision log; None: it is empty.
+        span: From the first decision to the last instant of either log: the clock at a
+            decision, or when an event arrived that no test brought about. None: there
+            is no decision.
         test_runs: How many runs of test traffic there are, which count nowhere.
+        is_small: Whether all of it lies in memory.
     """
 
     scope: Scope
@@ -108,6 +127,7 @@ class Warehouse:
     problems: list[str] = field(default_factory=list)
     span: tuple[int, int] | None = None
     test_runs: int = 0
+    is_small: bool = False
     _lacking: int = field(default=0, repr=False)
     _database: DuckDBPyConnection | None = field(default=None, repr=False)
     _closing: contextlib.ExitStack = field(
@@ -143,9 +163,15 @@ class Warehouse:
         house = cls(scope or Scope(), logs.replayed, [*logs.problems])
         try:
             sizes = [one.size for one in (*logs.decisions, *logs.events)]
-            is_small = sum(_LARGE if one is None else one for one in sizes) < _LARGE
-            house._begin(memory_mb, scratch, is_small=is_small)
+            house.is_small = (
+                sum(_LARGE if one is None else one for one in sizes) < _LARGE
+            )
+            house._begin(memory_mb, scratch)
+            # In one go: the lines of each partition would be written twice, to a log
+            # for the case of a crash first, after which nobody asks for them.
+            house.execute("begin")
             house._load(logs)
+            house.execute("commit")
             house._build(worth or {})
         except BaseException:
             house.close()
@@ -171,6 +197,15 @@ class Warehouse:
             self._database.close()
             self._database = None
         self._closing.close()
+
+    def beside(self) -> Self:
+        """The same tables on a connection of its own, which another thread may ask.
+
+        Neither sees the other's temporary tables. It is closed before this one is.
+        """
+        connection = self._connection.cursor()
+        connection.execute(_UTC)  # a setting of each connection
+        return replace(self, _database=connection, _closing=contextlib.ExitStack())
 
     def rows(
         self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
@@ -206,16 +241,16 @@ class Warehouse:
 
     # --- reading -------------------------------------------------------------------
 
-    def _begin(self, memory_mb: int, scratch: Path | None, *, is_small: bool) -> None:
+    def _begin(self, memory_mb: int, scratch: Path | None) -> None:
         duckdb = import_duckdb()
         folder = self._closing.enter_context(
             tempfile.TemporaryDirectory(prefix="journeykit-", dir=scratch)
         )
-        where = ":memory:" if is_small else str(Path(folder) / "insight.duckdb")
+        where = ":memory:" if self.is_small else str(Path(folder) / "insight.duckdb")
         self._database = duckdb.connect(where)
         for setting in (
             f"set memory_limit = '{int(memory_mb)}MB'",
-            "set timezone = 'UTC'",
+            _UTC,
             "set enable_progress_bar = false",
             "set preserve_insertion_order = false",
         ):
@@ -285,25 +320,34 @@ class Warehouse:
 
     def _build(self, worth: Mapping[tuple[str, str], str]) -> None:
         self._widen()
+        (last,) = self.row(LAST_ARRIVAL)
+        if self.span is not None and last is not None:
+            # What decided nothing tells, too, that time has passed and nobody came.
+            self.span = self.span[0], max(self.span[1], last)
         (count,) = self.row("select count(*) from decisions")
         buckets = count // _BUCKET + 1
         self._drop_doubles(buckets)
+        self.execute(STAYS)
         self._unite()
         since = {"since": self.scope.since}
         for bucket in range(buckets):
             part = {"buckets": buckets, "bucket": bucket}
-            self.execute(FILL_RUNS, {**part, **since})
+            self.execute(BEGUN, {**part, **since})
+            if self.scope.since is None:
+                self.execute(FILL_HEADLESS, part)
             self.execute(FILL_VISITS, part)
-        self.execute(LAST_STEP)
+            self.execute(FILL_RUNS, part)
+        self.execute("drop table runs_begun")
         self.execute(FILL_GOALS)
         self.execute(FILL_UNSENT)
         self.execute(FILL_MESSAGES, since)
         self.execute(REFUSED)
         self.execute(TOLD_OF)
+        self._join_by_id()
         self.execute(WHO)
+        self.execute(DROP_TWICE)
         self.execute(EVENTS)
         self.execute("drop table arrived")
-        self.execute(STAYS)
         self._find_worth(worth)
         self._look_for_gaps()
 
@@ -352,6 +396,22 @@ class Warehouse:
             "update decisions set person = united.heir from united "
             "where decisions.person = united.one"
         )
+        self.execute(JOIN_STAYS)
+
+    def _join_by_id(self) -> None:
+        """Find the events of which the decisions say no source."""
+        self.execute(BY_ID)
+        clear, unclear = self.row(
+            "select count(*) filter (is_clear), count(*) filter (is_unclear) from by_id"
+        )
+        if clear:
+            self.execute(JOIN_BY_ID)
+        if unclear:
+            say = "1 id is" if unclear == 1 else f"{unclear:,} ids are"
+            self.problems.append(
+                f"{say} of several events, and the log doesn't say of which source: what "
+                "was decided on them is joined to none"
+            )
 
     def _find_worth(self, worth: Mapping[tuple[str, str], str]) -> None:
         """Ask the archive what goals are worth that the log says nothing of."""
@@ -381,15 +441,7 @@ class Warehouse:
                 f"{cut:,} reactions decided more than a trace holds; the rest is not known"
             )
         if self.scope.since is None:
-            (headless,) = self.row(
-                """
-                select count(*) from (
-                    select run from decisions where run is not null
-                    group by run
-                    having not bool_or(kind in ('entered', 'held_out'))
-                )
-                """
-            )
+            (headless,) = self.row("select count(distinct run) from headless")
             if headless:
                 self.problems.append(
                     f"{headless:,} runs began before the log does, and are left out"
@@ -423,8 +475,9 @@ def import_duckdb() -> Any:
 def _lines_in(path: Path) -> int:
     """How many whole lines a file has."""
     count = 0
-    opened = gzip.open if path.suffix == ".gz" else open
+    block = bytearray(_BLOCK)
+    opened = gzip.open if path.suffix == ".gz" else io.FileIO
     with opened(path, "rb") as file:
-        while block := file.read(_BLOCK):
-            count += block.count(b"\n")
+        while size := file.readinto(block):
+            count += block.count(b"\n", 0, size)
     return count

@@ -9,6 +9,7 @@ On the shelf, where counts are kept:
     counts/<part>.json    what a part comes to
     told.json             what was found lately, since when, who was told when, what is
                           still to be told, and when journeys stood still
+    objectives.json       readings of objectives: see `journeykit.insight.readings`
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -99,6 +100,45 @@ class Watched:
     read: int
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the objectives are at the end of a day.
+
+    Attributes:
+        figures: Each, with its history.
+        left_out: Which could not be looked at, and why, a sentence each.
+    """
+
+    figures: Sequence[ObjectiveFigures] = ()
+    left_out: Sequence[str] = ()
+
+
+class Objectives(Protocol):
+    """Says where the objectives are."""
+
+    def __call__(
+        self, day: date, *, dry_run: bool, time_left: Callable[[], float] | None
+    ) -> Standing:
+        """Say it of the end of a day.
+
+        Args:
+            day: Which day, of UTC.
+            dry_run: Whether nothing is kept.
+            time_left: Seconds that are left; None: as many as it takes.
+
+        Raises:
+            JourneyKitError: They can't be looked at now.
+        """
+        ...
+
+
+def nothing_to_reach(
+    day: date, *, dry_run: bool, time_left: Callable[[], float] | None
+) -> Standing:
+    """Say that there are no objectives."""
+    return Standing()
+
+
 Tell = Callable[[Contact, Alarm], str]
 """Tells somebody; returns what went wrong, empty if nothing did."""
 Pause = Callable[[str, str], None]
@@ -117,7 +157,7 @@ class Watching:
         states: Says which journeys are not simply live.
         tell: Tells somebody.
         pause: Pauses a journey.
-        objectives: Says where the objectives are at the end of a day; empty without it.
+        objectives: Says where the objectives are at the end of a day; nowhere without it.
         everybody: Tells those who are told of everything; None: there is nobody.
     """
 
@@ -128,9 +168,7 @@ class Watching:
     states: Callable[[], Mapping[str, str]]
     tell: Tell
     pause: Pause
-    objectives: Callable[[date], Sequence[ObjectiveFigures]] = field(
-        default=lambda day: ()
-    )
+    objectives: Objectives = nothing_to_reach
     everybody: Callable[[Alarm], str] | None = None
 
     def missed(self, day: date) -> Iterator[date]:
@@ -177,10 +215,10 @@ class Watching:
         """
         days, problems, read = self._days(day, dry_run=dry_run, time_left=time_left)
         failures: list[str] = []
-        objectives: Sequence[ObjectiveFigures] = ()
+        standing = Standing()
         if "objectives" in self.settings.of("").figures:
             try:
-                objectives = self.objectives(day)
+                standing = self.objectives(day, dry_run=dry_run, time_left=time_left)
             except JourneyKitError as error:
                 failures.append(f"the objectives can't be looked at: {error}")
         memory = self._memory()
@@ -196,8 +234,8 @@ class Watching:
             settings=self.settings,
             states=states,
             stood=memory.stood,
-            objectives=objectives,
-            problems=problems,
+            objectives=standing.figures,
+            problems=[*problems, *standing.left_out],
         )
         since = _noted(memory, looked.findings, day)
         paused: list[str] = []
@@ -206,7 +244,9 @@ class Watching:
             if is_latest and may_pause:
                 paused, failed = self._paused(looked, memory, states, dry_run=dry_run)
                 failures += failed
-            told, failed = self._told(looked, memory, paused, states, dry_run=dry_run)
+            told, failed = self._told(
+                looked, memory, paused, states, standing.left_out, dry_run=dry_run
+            )
             failures += failed
             if not dry_run:
                 memory.untold.discard(day)
@@ -321,6 +361,7 @@ class Watching:
         memory: _Memory,
         paused: Sequence[str],
         states: Mapping[str, str],
+        left_out: Sequence[str],
         *,
         dry_run: bool,
     ) -> tuple[list[str], list[str]]:
@@ -357,6 +398,7 @@ class Watching:
                 looked.day,
                 due,
                 sorted(stopped & journeys),
+                left_out,
             )
             if not dry_run:
                 problem = self._tried(contact, alarm)

@@ -176,6 +176,7 @@ class _Decided(msgspec.Struct, gc=False):
     at: datetime
     kind: str
     event: str = ""
+    source: str = ""
     journey: str = ""
     version: int = 0
     enrollment: str = ""
@@ -189,14 +190,15 @@ def decisions_about(blocks: Iterable[bytes], log_id: str) -> Iterator[TraceEntry
     """Yield the decisions about one customer, each once, in their order."""
     decoder = msgspec.json.Decoder(_Decided)
     name = log_id.encode()
-    seen: set[tuple[int, int, str]] = set()
+    seen: set[tuple[int, int, str, str]] = set()
     for block in blocks:
         if name not in block:
             continue
         own = b"".join(line for line in block.splitlines(keepends=True) if name in line)
         for found in _decoded(decoder, own):
             # Those that changed nothing share a revision, and are told by their event.
-            number = (found.revision, found.n, found.event if found.n < 0 else "")
+            key = (found.event, found.source) if found.n < 0 else ("", "")
+            number = (found.revision, found.n, *key)
             if found.customer != log_id or number in seen:
                 continue
             seen.add(number)

@@ -148,6 +148,7 @@ class History:
         name: str,
         start: Place,
         size: int,
+        first_end: int = 0,
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> None:
@@ -159,6 +160,8 @@ class History:
             name: What the file is called in messages.
             start: Where to begin.
             size: How many lines a batch has at most.
+            first_end: The line behind which the first batch ends, however many it has:
+                one that was begun before comes again as it was; 0: as any other.
             since: What occurred before that is left out.
             until: What occurred at or after that is left out: from then on the door
                 itself was open, say.
@@ -168,6 +171,7 @@ class History:
         self._name = name
         self._start = start
         self._size = size
+        self._first_end = first_end
         self._since = since
         self._until = until
         self.told = Told()
@@ -204,7 +208,9 @@ class History:
                 )
             count += 1
             batch.place = Place(number, mark_of(line), now)
-            if count >= self._size:
+            if number < self._first_end:
+                continue
+            if count >= self._size or number == self._first_end:
                 yield batch
                 batch, count = Batch(), 0
         if count:

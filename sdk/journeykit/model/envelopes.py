@@ -58,6 +58,7 @@ class _Stamped(_Detail, kw_only=True):
 
     received_at: datetime
     source: str = ""
+    history: bool = False
 
 
 _FIELDS = frozenset({"customer", "id", "identifiers", "occurred_at", "test"})
@@ -104,9 +105,10 @@ def event_in(envelope: Envelope, received_at: datetime, *, is_stamped: bool) -> 
         if isinstance(error, msgspec.ValidationError):
             said = f"detail.{explained(b'', error)}"  # names and types, and no value
         raise InputError(said) from error
-    source = envelope.source
+    source, history = envelope.source, False
     if isinstance(detail, _Stamped):
         received_at, source = detail.received_at, detail.source
+        history = detail.history
     if not detail.customer and not detail.identifiers:
         raise InputError("detail.customer is missing, and so is detail.identifiers")
     properties = detail.properties
@@ -122,6 +124,7 @@ def event_in(envelope: Envelope, received_at: datetime, *, is_stamped: bool) -> 
         source=source,
         test=detail.test,
         identifiers=detail.identifiers,
+        history=history,
     )
 
 

@@ -5,7 +5,8 @@ objectives` can compute it. Shares are in percent here, from 0 to 100, as people
 targets.
 
 To add a kind: a class here (in `Measure`, at the end), what can be wrong about it in
-`journeykit.model.targets`, and how it is computed in `journeykit.insight.measured`.
+`journeykit.model.targets`, how it is computed in `journeykit.insight.gauges`, and a line
+for it in `journeykit.insight.measured`.
 """
 
 from __future__ import annotations

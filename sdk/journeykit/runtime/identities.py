@@ -152,6 +152,10 @@ class Resolver:
         keys = [identity_key(*named) for named in self._rules.named(event).items()]
         return event.customer or next((owners[k] for k in keys if k in owners), "")
 
+    def earlier_id(self, event: Event) -> str:
+        """Another customer's id that an event says is the same customer; empty: none."""
+        return self._rules.earlier_id(event)
+
     def resolve(self, event: Event, owners: dict[str, str] | None = None) -> Resolved:
         """Say whom an event is about.
 

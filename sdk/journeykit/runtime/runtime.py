@@ -366,6 +366,9 @@ class Runtime:
             try:
                 if why := self._is_refused(stimulus, now):
                     raise InputError(why)
+                other = resolver.earlier_id(stimulus)
+                if other and any(one.customer == other for one in before):
+                    merge(())  # or nobody would know them yet
                 found = resolver.resolve(stimulus, owners)
                 for _ in range(_RACES):
                     if not found.merges:
@@ -1006,6 +1009,7 @@ class _Turn:
                 revision=customer.revision,
                 now=to_ms(now),
                 event=_id_of(stimulus),
+                source=stimulus.source if isinstance(stimulus, Event) else None,
                 changed=changed,
             )
         )

@@ -28,6 +28,7 @@ class Traced(msgspec.Struct, frozen=True):
         now_ms: The wall clock, milliseconds.
         entry: The decision.
         event: The id of the event or call that it reacts to; empty if only time passed.
+        source: The event's source; None: it reacts to no event.
     """
 
     customer: str
@@ -36,6 +37,7 @@ class Traced(msgspec.Struct, frozen=True):
     now_ms: int
     entry: TraceEntry
     event: str = ""
+    source: str | None = None
 
     @property
     def at(self) -> datetime:
@@ -108,7 +110,13 @@ class Record:
             self.heard.append((len(self.trace), stimulus))
 
     def decide(
-        self, reaction: Reaction, now: int, *, event: str, changed: bool
+        self,
+        reaction: Reaction,
+        now: int,
+        *,
+        event: str,
+        source: str | None,
+        changed: bool,
     ) -> None:
         """Note what was decided; `changed` says whether it made a new revision."""
         counts = self.counts
@@ -118,7 +126,7 @@ class Record:
                 worth = entry.detail.get("value", 0)
                 self.values[entry.journey, entry.reason] += worth
         if self._traces:
-            self._trace(reaction, now, event, changed=changed)
+            self._trace(reaction, now, event, source, changed=changed)
         for command in reaction.commands:
             if self.keeps:
                 self.commands.append(command)
@@ -126,12 +134,20 @@ class Record:
                 self._on_command(command)
 
     def _trace(
-        self, reaction: Reaction, now: int, event: str, *, changed: bool
+        self,
+        reaction: Reaction,
+        now: int,
+        event: str,
+        source: str | None,
+        *,
+        changed: bool,
     ) -> None:
         customer = reaction.customer
         for place, entry in enumerate(reaction.trace):
             n = place if changed else -1 - place
-            traced = Traced(customer.id, customer.revision, n, now, entry, event)
+            traced = Traced(
+                customer.id, customer.revision, n, now, entry, event, source
+            )
             if self.keeps:
                 self.trace.append(traced)
             if self._on_trace is not None:

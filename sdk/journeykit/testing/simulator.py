@@ -695,6 +695,7 @@ class Simulator(Assertions):
             reaction,
             self._now,
             event=getattr(stimulus, "id", ""),
+            source=stimulus.source if isinstance(stimulus, Event) else None,
             changed=after.revision > known,
         )
         if after is not before:

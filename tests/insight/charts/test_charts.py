@@ -281,3 +281,20 @@ def test_a_sparkline_says_what_it_is() -> None:
     title = drawn.find(f"{SVG}title")
     assert title is not None
     assert title.text == "entries by week"
+
+
+@pytest.mark.parametrize("width", [SMALL, WIDE])
+@pytest.mark.parametrize("value", [-0.2, 0.2, -0.001, 0.001], ids=str)
+def test_what_less_and_more_mean_is_whole_however_near_zero_is_to_an_edge(
+    value: float, width: float
+) -> None:
+    rows = [Difference("a", value, None)]
+    chart = Forest(
+        "t", rows, str, less="held out bring more", more="treated bring more"
+    )
+
+    svg = chart.svg(width, name="f")
+
+    assert "← held out bring more" in svg
+    assert "treated bring more →" in svg
+    assert "…" not in svg

@@ -6,7 +6,7 @@ import itertools
 import math
 from datetime import UTC, datetime
 
-from hypothesis import assume, given, strategies as st
+from hypothesis import assume, example, given, strategies as st
 
 from journeykit.insight.charts.numbers import DAY
 from journeykit.insight.charts.scale import Scale, elapsed_ticks, ticks, time_ticks
@@ -32,6 +32,8 @@ def test_ticks_hold_the_range_in_even_round_steps(
 
 
 @given(VALUES)
+@example(5e-324)
+@example(-5e-324)
 def test_ticks_of_one_value_are_more_than_one(value: float) -> None:
     assert len(ticks(value, value)) > 1
 

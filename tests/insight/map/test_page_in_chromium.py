@@ -3,40 +3,22 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.http.chromium import PROGRAM, Tab, browser
-from tests.http.test_pages_in_chromium import CONTRASTS
+from tests.chromium import CONTRASTS, IN_CHROMIUM, Tab
 from tests.insight.map.test_pictures import MANY, nasty_map
 from tests.insight.recording import record
 
 from journeykit.insight.coverage import Coverage, Gap
 from journeykit.insight.flow import flow
 from journeykit.insight.map.page import journey_section, page, stage_section
+from journeykit.insight.stages import PersonaRow, StageMove
 from journeykit.insight.warehouse import Warehouse
 from journeykit.testing import make_event
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not PROGRAM, reason="there is no Chromium on this machine"),
-]
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    with browser(tmp_path_factory.mktemp("profile")) as tab:
-        tab.call("Emulation.setScriptExecutionDisabled", value=True)
-        yield tab
-
-
-@pytest.fixture
-def tab(chromium: Tab) -> Tab:
-    chromium.complaints.clear()
-    chromium.resize(1280, 900)
-    chromium.call("Emulation.setEmulatedMedia", media="screen", features=[])
-    return chromium
+pytestmark = IN_CHROMIUM
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["ltr", "rtl"])
@@ -191,12 +173,12 @@ def test_the_stages_shrink_to_their_column_while_letters_can_be_read(
 def test_where_letters_would_be_too_small_the_stages_are_scrolled(
     tab: Tab, url: str
 ) -> None:
-    tab.resize(800, 900)
+    tab.resize(710, 900)
     tab.open(url)
 
     letters, beyond = tab.ask(SHRUNK)
     assert letters == pytest.approx(10, abs=0.1)
-    assert beyond > 50
+    assert beyond > 30
 
 
 def test_on_paper_no_picture_is_cut(tab: Tab, url: str) -> None:
@@ -206,4 +188,55 @@ def test_on_paper_no_picture_is_cut(tab: Tab, url: str) -> None:
 
     letters, beyond = tab.ask(SHRUNK)
     assert beyond <= 0
-    assert letters > 6
+    assert letters > 9  # CSS pixels: seven points
+
+
+def test_notes_of_a_touchpoint_unfold_by_key_and_are_always_on_paper(
+    tab: Tab, url: str
+) -> None:
+    tab.resize(390, 800)
+    tab.open(url)
+    shown = "document.querySelector('.jk-notes p').checkVisibility()"
+    assert tab.ask(shown) is False
+
+    tab.ask("document.querySelector('.jk-notes summary').focus()")
+    tab.press("Enter")
+    assert tab.ask(shown) is True
+
+    tab.press("Enter")
+    tab.call("Emulation.setEmulatedMedia", media="print", features=[])
+    assert tab.ask(shown) is True
+
+
+def test_on_a_phone_no_table_of_the_stages_is_scrolled_sideways(
+    tab: Tab, tmp_path: Path
+) -> None:
+    moved = replace(
+        nasty_map(),
+        moves=(
+            StageMove(
+                source="consideration", target="conversion", count=12_345, people=6_789
+            ),
+        ),
+        personas=(
+            PersonaRow(
+                id="nia",
+                name="New-in-town Nia",
+                segment="new",
+                people=9_876,
+                stages={"consideration": 9_000, "conversion": 876},
+            ),
+        ),
+    )
+    sections = [("stages", "Stages", stage_section(moved))]
+    path = tmp_path / "map.html"
+    path.write_text(page(sections, title="Maps", subtitle="of tests"), "utf-8")
+
+    tab.resize(390, 800)
+    tab.open(path.as_uri())
+
+    beyond = """[...document.querySelectorAll('.jk-scroll:has(table)')].map(
+        (one) => one.scrollWidth - one.clientWidth)"""
+    assert tab.ask(beyond) == [0, 0]
+    head = "document.querySelectorAll('.jk-flat td')[2].dataset.head"
+    assert tab.ask(head) == "consideration"

@@ -25,7 +25,7 @@ from journeykit import (
     event,
     on,
 )
-from journeykit.insight.report.findings import Findings, Missing, findings
+from journeykit.insight.report.findings import PARTS, Findings, Missing, findings
 from journeykit.insight.report.page import POLICY
 from journeykit.insight.report.summary import conclusions, tiles_of
 from journeykit.insight.report.write import RECORDED, report
@@ -154,6 +154,18 @@ class Reader(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         assert self.open, f"</{tag}> closes nothing"
         assert self.open.pop() == tag
+
+
+def test_one_part_at_a_time_tells_the_same_as_two(tmp_path: Path) -> None:
+    logs = logged(tmp_path)
+    with Warehouse.open(logs, worth={("cart", "order"): '$."amount"'}) as house:
+        two_at_once = findings(house, workspace(tmp_path))
+        house.is_small = False
+        done: list[int] = []
+        one_by_one = findings(house, workspace(tmp_path), progress=done.append)
+
+    assert one_by_one == two_at_once
+    assert done == list(range(1, PARTS + 1))
 
 
 def test_the_report_is_one_file_that_loads_and_runs_nothing(html: str) -> None:

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 
 import pytest
-from tests.http.chromium import PROGRAM, Tab, browser
-from tests.http.test_pages_in_chromium import CONTRASTS
+from tests.chromium import CONTRASTS, IN_CHROMIUM, Tab
 from tests.insight.report.test_report import MADE, looked
 
 from journeykit.insight.report.write import report
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not PROGRAM, reason="there is no Chromium on this machine"),
-]
+pytestmark = IN_CHROMIUM
 
 
 @pytest.fixture(scope="module")
@@ -28,16 +23,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     return folder.as_uri()
 
 
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    with browser(tmp_path_factory.mktemp("profile")) as tab:
-        yield tab
-
-
 def shown(
     tab: Tab, url: str, *, width: int = 1280, dark: bool = False, paper: bool = False
 ) -> None:
-    tab.complaints.clear()
     tab.resize(width, 900)
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
     tab.call(
@@ -49,12 +37,12 @@ def shown(
 @pytest.mark.parametrize("direction", ["ltr", "rtl"])
 @pytest.mark.parametrize("width", [320, 360, 640, 820, 1280, 1920])
 def test_the_page_never_scrolls_sideways_and_nobody_complains(
-    chromium: Tab, page: str, width: int, direction: str
+    tab: Tab, page: str, width: int, direction: str
 ) -> None:
-    shown(chromium, f"{page}/{direction}.html", width=width)
+    shown(tab, f"{page}/{direction}.html", width=width)
 
-    assert chromium.ask("document.documentElement.scrollWidth") <= width
-    assert chromium.complaints == []
+    assert tab.ask("document.documentElement.scrollWidth") <= width
+    assert tab.complaints == []
 
 
 # Words of a drawing that is shown and reach beyond it, or overlap each other.
@@ -81,32 +69,32 @@ WORDS = """(() => {
 @pytest.mark.parametrize("direction", ["ltr", "rtl"])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_no_words_of_a_chart_overlap_or_are_cut(
-    chromium: Tab, page: str, width: int, direction: str
+    tab: Tab, page: str, width: int, direction: str
 ) -> None:
-    shown(chromium, f"{page}/{direction}.html", width=width)
+    shown(tab, f"{page}/{direction}.html", width=width)
 
-    assert chromium.ask(WORDS) == []
+    assert tab.ask(WORDS) == []
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_all_words_stand_out_from_what_is_behind_them(
-    chromium: Tab, page: str, dark: bool
+    tab: Tab, page: str, dark: bool
 ) -> None:
-    shown(chromium, f"{page}/ltr.html", dark=dark)
+    shown(tab, f"{page}/ltr.html", dark=dark)
     # Of drawings the color is in `fill`; the browser says it in `color` only of HTML.
     contrasts = CONTRASTS.replace("'body *'", "'body *:not(svg *)'")
 
-    assert chromium.ask(contrasts)[0] >= 4.5
+    assert tab.ask(contrasts)[0] >= 4.5
 
 
 @pytest.mark.parametrize(("width", "seen"), [(360, "small"), (1280, "wide")])
 def test_one_of_the_two_drawings_of_a_chart_is_shown(
-    chromium: Tab, page: str, width: int, seen: str
+    tab: Tab, page: str, width: int, seen: str
 ) -> None:
-    shown(chromium, f"{page}/ltr.html", width=width)
+    shown(tab, f"{page}/ltr.html", width=width)
 
     counts = {
-        kind: chromium.ask(
+        kind: tab.ask(
             f"[...document.querySelectorAll('.draw.{kind}')]"
             ".filter((one) => one.offsetWidth).length"
         )
@@ -117,11 +105,11 @@ def test_one_of_the_two_drawings_of_a_chart_is_shown(
 
 
 def test_a_screen_reader_finds_each_chart_by_its_name_and_what_it_shows(
-    chromium: Tab, page: str
+    tab: Tab, page: str
 ) -> None:
-    shown(chromium, f"{page}/ltr.html")
+    shown(tab, f"{page}/ltr.html")
 
-    spoken = chromium.spoken()
+    spoken = tab.spoken()
 
     charts = [name for role, name in spoken if role in ("image", "img")]
     assert any("What became of runs" in name for name in charts)
@@ -130,19 +118,35 @@ def test_a_screen_reader_finds_each_chart_by_its_name_and_what_it_shows(
     assert all(name for role, name in spoken if role in ("image", "img", "region"))
 
 
-def test_the_first_key_leads_past_the_contents(chromium: Tab, page: str) -> None:
-    shown(chromium, f"{page}/ltr.html")
+def test_the_first_key_leads_past_the_contents(tab: Tab, page: str) -> None:
+    shown(tab, f"{page}/ltr.html")
 
-    chromium.press("Tab")
+    tab.press("Tab")
 
-    assert chromium.ask("document.activeElement.getAttribute('href')") == "#content"
-    assert chromium.ask("document.activeElement.getBoundingClientRect().left") >= 0
+    assert tab.ask("document.activeElement.getAttribute('href')") == "#content"
+    assert tab.ask("document.activeElement.getBoundingClientRect().left") >= 0
 
 
-def test_from_right_to_left_good_and_bad_keep_their_marks(
+def test_beside_the_picture_of_the_stages_its_list_is_heard_whole_and_takes_no_key(
     chromium: Tab, page: str
 ) -> None:
-    shown(chromium, f"{page}/rtl.html")
+    shown(chromium, f"{page}/ltr.html", width=1280)
+
+    folded = "#stages-list .jk-notes"
+    assert chromium.ask(f"document.querySelectorAll('{folded}').length") == 1
+    assert any("Friction:" in name for _, name in chromium.spoken())
+    passed = []
+    for _ in range(40):
+        chromium.press("Tab")
+        passed.append(chromium.ask("document.activeElement.closest('section')?.id"))
+    assert "stages" in passed  # its picture takes one
+    within = "document.activeElement.closest('#stages-list') !== null"
+    chromium.ask(f"document.querySelector('{folded} summary').focus()")
+    assert chromium.ask(within) is False
+
+
+def test_from_right_to_left_good_and_bad_keep_their_marks(tab: Tab, page: str) -> None:
+    shown(tab, f"{page}/rtl.html")
     mark = """state => {
       const list = document.createElement('ul')
       list.className = 'first'
@@ -153,13 +157,13 @@ def test_from_right_to_left_good_and_bad_keep_their_marks(
       return getComputedStyle(one, '::before').content
     }"""
 
-    marks = [chromium.ask(f"({mark})('{state}')") for state in ("good", "bad", "")]
+    marks = [tab.ask(f"({mark})('{state}')") for state in ("good", "bad", "")]
 
     assert marks == ['"✓"', '"✗"', '"←"']
 
 
-def test_on_paper_a_map_that_is_folded_up_is_there(chromium: Tab, page: str) -> None:
-    shown(chromium, f"{page}/ltr.html", width=690, paper=True)
+def test_on_paper_a_map_that_is_folded_up_is_there(tab: Tab, page: str) -> None:
+    shown(tab, f"{page}/ltr.html", width=690, paper=True)
     folded = """(() => {
       const map = document.querySelector('#j-cart .jk-fit')
       const details = document.createElement('details')
@@ -170,18 +174,18 @@ def test_on_paper_a_map_that_is_folded_up_is_there(chromium: Tab, page: str) -> 
              && map.getBoundingClientRect().height > 100
     })()"""
 
-    assert chromium.ask(folded) is True
+    assert tab.ask(folded) is True
 
 
-def test_on_paper_nothing_is_wider_than_the_page(chromium: Tab, page: str) -> None:
-    shown(chromium, f"{page}/ltr.html", width=690, paper=True)
+def test_on_paper_nothing_is_wider_than_the_page(tab: Tab, page: str) -> None:
+    shown(tab, f"{page}/ltr.html", width=690, paper=True)
 
-    assert chromium.ask("document.documentElement.scrollWidth") <= 690
-    assert chromium.ask("getComputedStyle(document.querySelector('nav')).display") == (
+    assert tab.ask("document.documentElement.scrollWidth") <= 690
+    assert tab.ask("getComputedStyle(document.querySelector('nav')).display") == (
         "none"
     )
-    assert chromium.ask("getComputedStyle(document.body).backgroundColor") == (
+    assert tab.ask("getComputedStyle(document.body).backgroundColor") == (
         "rgb(255, 255, 255)"
     )
-    paper = chromium.call("Page.printToPDF", preferCSSPageSize=True)
+    paper = tab.call("Page.printToPDF", preferCSSPageSize=True)
     assert base64.b64decode(paper["data"]).startswith(b"%PDF")

@@ -9,10 +9,8 @@ from scipy import stats
 from journeykit.insight.stats.intervals import (
     Interval,
     Share,
-    median_ranks,
     newcombe,
     of_mean,
-    of_rate,
     wilson,
     z_of,
 )
@@ -98,48 +96,6 @@ def test_a_single_value_has_no_interval() -> None:
     assert of_mean(1, 5, 25) is None
 
 
-@given(count=st.integers(0, 2_000), level=LEVELS)
-def test_the_interval_of_a_poisson_count_agrees_with_scipy(
-    count: int, level: float
-) -> None:
-    found = of_rate(count, level=level)
-
-    tail = (1 - level) / 2
-    low = stats.chi2.ppf(tail, 2 * count) / 2 if count else 0
-    assert found.low == pytest.approx(low, rel=1e-7)
-    assert found.high == pytest.approx(
-        stats.chi2.ppf(1 - tail, 2 * count + 2) / 2, rel=1e-7
-    )
-
-
-@given(count=st.integers(1, 1_000), level=LEVELS)
-def test_the_ranks_about_the_median_hold_it_often_enough(
-    count: int, level: float
-) -> None:
-    ranks = median_ranks(count, level=level)
-
-    if ranks is None:  # not even from the smallest to the largest
-        assert 1 - 2 * 0.5**count < level
-        return
-    low, high = ranks
-    held = stats.binom.cdf(high, count, 0.5) - stats.binom.cdf(low, count, 0.5)
-    assert held >= level - 1e-9
-    narrower = stats.binom.cdf(high - 1, count, 0.5) - stats.binom.cdf(
-        low + 1, count, 0.5
-    )
-    assert low + 1 > high - 1 or narrower < level + 1e-9
-
-
-@pytest.mark.parametrize("count", [1_001, 5_000, 100_001])
-def test_many_values_have_ranks_that_hold_the_median_too(count: int) -> None:
-    ranks = median_ranks(count)
-
-    assert ranks is not None
-    low, high = ranks
-    held = stats.binom.cdf(high, count, 0.5) - stats.binom.cdf(low, count, 0.5)
-    assert 0.95 <= held < 0.97
-
-
 def test_a_share_of_nobody_is_none() -> None:
     assert Share.from_counts(0, 0) == Share(0, 0, None, None)
     assert Share.from_counts(1, 4).share == 0.25
@@ -150,11 +106,9 @@ def test_a_level_that_is_none_is_refused(level: float) -> None:
     with pytest.raises(ValueError, match="between 0 and 1"):
         z_of(level)
     with pytest.raises(ValueError, match="between 0 and 1"):
-        of_rate(3, level=level)
+        wilson(0, 0, level=level)
 
 
 def test_counts_that_are_none_are_refused() -> None:
     with pytest.raises(ValueError, match="5 of 4 is no share"):
         wilson(5, 4)
-    with pytest.raises(ValueError, match="happens -1 times"):
-        of_rate(-1)

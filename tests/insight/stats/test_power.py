@@ -6,15 +6,17 @@ import pytest
 from hypothesis import assume, given, strategies as st
 from scipy import stats
 
-from journeykit.insight.stats.power import (
-    every_look,
-    least_effect,
-    one_look,
-    spread_of_shares,
-)
+from journeykit.insight.stats.power import every_look, least_effect, one_look
 from journeykit.insight.stats.sequences import margin
 
 SHARES = st.floats(0.02, 0.6)
+
+
+def spread_of(share: float, other: float, *, held_out: float) -> float:
+    """The standard deviation of one person's part in a difference of two shares."""
+    return math.sqrt(
+        share * (1 - share) / held_out + other * (1 - other) / (1 - held_out)
+    )
 
 
 @given(share=SHARES, effect=st.floats(0.01, 0.3), held_out=st.floats(0.05, 0.95))
@@ -50,7 +52,7 @@ def test_looking_every_day_takes_the_fewest_people_that_show_it(
     effect: float, held_out: float, base: float
 ) -> None:
     assume(base + effect < 1)
-    spread = spread_of_shares(base, base + effect, held_out=held_out)
+    spread = spread_of(base, base + effect, held_out=held_out)
 
     found = every_look(spread, effect, held_out=held_out)
 
@@ -61,7 +63,7 @@ def test_looking_every_day_takes_the_fewest_people_that_show_it(
 
 
 def test_looking_every_day_takes_more_people_than_looking_once() -> None:
-    spread = spread_of_shares(0.2, 0.24, held_out=0.5)
+    spread = spread_of(0.2, 0.24, held_out=0.5)
 
     daily = every_look(spread, 0.04, held_out=0.5)
     once = one_look(0.2, 0.04, held_out=0.5)

@@ -7,7 +7,7 @@ import random
 import statistics
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import assume, example, given, strategies as st
 from scipy import stats
 
 from journeykit.insight.stats.scores import mean_on_scale, net_score, student_t
@@ -51,6 +51,17 @@ def test_a_net_score_lies_within_its_scale(up: int, middle: int, down: int) -> N
     found = net_score(up, middle, down)
 
     assert -1 <= found.low < found.high <= 1
+
+
+@given(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9))
+@example(1, 0, 0)
+@example(0, 0, 2)
+def test_a_net_score_lies_in_its_own_interval(up: int, middle: int, down: int) -> None:
+    assume(up + middle + down)
+
+    found = net_score(up, middle, down)
+
+    assert found.low <= (up - down) / (up + middle + down) <= found.high
 
 
 @given(COUNTS, COUNTS, COUNTS)

@@ -17,9 +17,9 @@ from journeykit.cli.figures import (
     percent,
     print_json,
     took,
-    with_json,
 )
 from journeykit.cli.insight import LogChoice, over_logs, warehouse
+from journeykit.cli.options import with_json
 from journeykit.cli.story import rule
 from journeykit.cli.terminal import counted, faint, row
 from journeykit.insight.goals import (
@@ -76,8 +76,9 @@ def _overview(found: Performance) -> Iterator[str]:
     yield ""
     yield from meaning(
         "In a goal's row runs are those whose window is over, held-out people left out; "
-        "in half is the median time of those who reached it. What exactly each goal "
-        "counts says --journey ID."
+        "in half is the median time, and worth the sum, of all that reached it so far, "
+        "those whose window is still open among them. What exactly each goal counts "
+        "says --journey ID."
     )
     yield from meaning(found.definition)
 

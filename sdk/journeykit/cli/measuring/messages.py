@@ -14,9 +14,9 @@ from journeykit.cli.figures import (
     meaning,
     percent,
     print_json,
-    with_json,
 )
 from journeykit.cli.insight import LogChoice, over_logs, warehouse
+from journeykit.cli.options import with_json
 from journeykit.cli.story import rule
 from journeykit.cli.terminal import faint, row, wrapped
 from journeykit.insight.messages import ALL, By, MessageFigures, Messages, messages

@@ -13,9 +13,9 @@ from journeykit.cli.figures import (
     between,
     meaning,
     print_json,
-    with_json,
 )
 from journeykit.cli.insight import LogChoice, over_logs, warehouse
+from journeykit.cli.options import with_json
 from journeykit.cli.story import rule
 from journeykit.cli.terminal import row
 from journeykit.errors import InputError

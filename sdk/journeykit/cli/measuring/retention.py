@@ -8,8 +8,9 @@ from typing import cast
 
 import click
 
-from journeykit.cli.figures import about_logs, meaning, print_json, with_json
+from journeykit.cli.figures import about_logs, meaning, print_json
 from journeykit.cli.insight import LogChoice, over_logs, warehouse
+from journeykit.cli.options import with_json
 from journeykit.cli.story import rule
 from journeykit.cli.terminal import width, wrapped
 from journeykit.errors import InputError

@@ -18,23 +18,18 @@ from journeykit.cli.figures import (
     percent,
     print_json,
     took,
-    with_json,
 )
 from journeykit.cli.insight import LogChoice, over_logs, warehouse
+from journeykit.cli.options import with_json
 from journeykit.cli.story import rule
 from journeykit.cli.terminal import counted, faint, row, wrapped
 from journeykit.insight.periods import Per
+from journeykit.insight.ratings import Rating
+from journeykit.insight.reviews import Reviews
+from journeykit.insight.satisfaction import Satisfaction, satisfaction
 from journeykit.insight.stats.intervals import Interval, Share
-from journeykit.insight.surveys import (
-    Rating,
-    Reviews,
-    Satisfaction,
-    Score,
-    SurveyFigures,
-    TicketCount,
-    Tickets,
-    satisfaction,
-)
+from journeykit.insight.surveys import Score, SurveyFigures
+from journeykit.insight.tickets import TicketCount, Tickets
 
 _MINUTE = 60_000
 _TOPICS = 10

@@ -106,12 +106,16 @@ class Forest:
         bottom: float,
     ) -> None:
         zero = scale(0.0)
-        room = zero - 12
-        canvas.words(
-            zero - 8, SIZE, f"← {self.less}", anchor="end", faint=True, room=room
+        less, more = f"← {self.less}", f"{self.more} →"
+        ends, begins = _sides(
+            zero,
+            canvas.width,
+            width_of(less, size=SIZE) + 4,
+            width_of(more, size=SIZE) + 4,
         )
-        room = canvas.width - zero - 8
-        canvas.words(zero + 8, SIZE, f"{self.more} →", faint=True, room=room)
+        canvas.words(ends, SIZE, less, anchor="end", faint=True, room=ends)
+        room = canvas.width - begins
+        canvas.words(begins, SIZE, more, faint=True, room=room)
         last = float("-inf")
         for value in values:
             x, word = scale(value), self.words(value).removesuffix(" points")
@@ -214,6 +218,20 @@ class Forest:
                 for row in self.rows
             ],
         )
+
+
+def _sides(zero: float, width: float, less: float, more: float) -> tuple[float, float]:
+    """Where the word for less ends, and the one for more begins.
+
+    They stand on both sides of zero. Where zero is so near to an edge that one has no room
+    there, both move, and none is cut as long as they fit beside each other.
+    """
+    ends = max(zero - 8, less)
+    begins = max(zero + 8, ends + 16)
+    if begins + more > width:
+        begins = max(width - more, min(less + 16, zero + 8))
+        ends = min(ends, begins - 16)
+    return ends, begins
 
 
 _TOLD = 6

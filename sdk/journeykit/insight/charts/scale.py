@@ -46,6 +46,9 @@ class Scale(NamedTuple):
         return self.low <= value <= self.high
 
 
+_LEAST = 1e-300  # of numbers that are smaller still a part may be zero
+
+
 def ticks(low: float, high: float, *, count: int = 5) -> list[float]:
     """Round values from `low` to `high` or a little beyond, about `count` of them.
 
@@ -56,6 +59,8 @@ def ticks(low: float, high: float, *, count: int = 5) -> list[float]:
         return [0.0, 1.0]
     if high <= low:
         high = low + (abs(low) or 1.0)
+    if high - low < _LEAST:
+        return [0.0, 1.0]
     rough = (high - low) / max(1, count - 1)
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(

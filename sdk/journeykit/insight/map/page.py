@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from journeykit.engine.calendar import to_datetime
 from journeykit.insight.charts.canvas import COLORS
@@ -50,7 +50,8 @@ STYLE = """
 .jk-scroll{overflow-x:auto;margin:0 0 1rem}
 .jk-fit{min-width:min-content}
 .jk-fit svg{display:block;margin-inline:auto;max-width:100%;height:auto}
-.jk-fit .jk-least{max-width:none;height:0}
+.jk-wide .jk-fit svg{width:100%;max-width:68rem}
+.jk-fit .jk-least.jk-least{width:auto;max-width:none;height:0}
 .jk-map details{margin:0 0 1rem}
 .jk-map summary{cursor:pointer;color:var(--faint);font-size:.875rem;min-height:1.5rem}
 .jk-gaps{columns:2 22rem;column-gap:2.5rem}
@@ -68,6 +69,7 @@ text-align:start;vertical-align:top}
 .jk-table ul{list-style:none;margin:0;padding:0}
 .jk-table td li{margin:0 0 .15rem}
 .jk-faint{color:var(--faint);font-size:.875rem}
+.jk-unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 .jk-bad{color:var(--bad);font-weight:600}
 .jk-doubts{border:1px solid var(--bad);border-inline-start-width:.35rem;border-radius:.25rem;
 padding:.6rem .9rem;margin:0 0 1rem}
@@ -83,6 +85,7 @@ border-top:.3rem solid var(--ink);break-inside:avoid}
 .jk-stages h4{margin:.9rem 0 .2rem;font-size:.875rem;color:var(--faint);font-weight:600}
 .jk-stages ul{margin:0;padding-inline-start:1.1rem}
 .jk-stages li li{margin:0 0 .35rem}
+.jk-stages .jk-notes{margin:0}.jk-notes p{margin:0 0 .15rem}
 @media screen and (max-width:44rem){.jk-wide{display:none}
 .jk-steps,.jk-steps :is(tbody,tr,th,td,caption){display:block}
 .jk-steps thead{position:absolute;clip-path:inset(50%);width:1px;height:1px;overflow:hidden}
@@ -91,12 +94,16 @@ margin:0 0 .75rem}
 .jk-steps :is(th,td){border:0;padding:.1rem 0;overflow-wrap:anywhere}
 .jk-steps td:empty{display:none}
 .jk-steps td[data-head]::before{content:attr(data-head) ": ";color:var(--faint)}
-.jk-steps .jk-n{text-align:start}}
+.jk-steps .jk-n{text-align:start}
+.jk-flat td{display:inline-block;margin-inline-end:1rem}
+.jk-table th,.jk-table td{padding-inline:.35rem}}
 @media print{.jk-least{display:none}.jk-fit{min-width:0}.jk-scroll{overflow:visible}
 .jk-fit svg{max-height:240mm;width:auto}.jk-fit.jk-tall svg{max-height:none}.jk-sums{break-after:avoid}
 .jk-stages{display:block;columns:2;column-gap:1.5rem}.jk-stages>li{margin:0 0 1rem}
 .jk-keep::details-content{content-visibility:visible;display:block}
-.jk-map .jk-keep{display:block}.jk-keep>summary{display:none}
+.jk-notes::details-content{content-visibility:visible;display:block}
+.jk-map .jk-notes{display:block}.jk-notes>summary{display:none}
+.jk-keep{display:block}.jk-keep>summary{display:none}
 .jk-gaps{columns:1}}
 .jk-map svg a{text-decoration:none}
 .jk-map svg a:focus-visible{outline:3px solid var(--series-1);outline-offset:3px}
@@ -124,7 +131,9 @@ section{{border-top:2px solid var(--ink);padding-top:1rem;margin:0 0 2.5rem}}
 .jk-skip:focus{{position:static;display:inline-block;padding:.5rem}}
 :target{{outline:2px solid var(--series-1);outline-offset:4px}}
 @media print{{@page{{margin:12mm}}body{{padding:0;max-width:none;font-size:10pt}}
-nav,.jk-skip{{display:none}}h2,h3,caption{{break-after:avoid}}tr{{break-inside:avoid}}
+nav,.jk-skip{{display:none}}h2,h3,h4,caption{{break-after:avoid}}tr{{break-inside:avoid}}
+.jk-fit:not(.jk-tall) svg{{max-height:205mm}}
+thead,section>p{{break-after:avoid}}
 section{{break-before:page}}section:first-of-type{{break-before:auto}}}}
 @media(forced-colors:active){{svg{{forced-color-adjust:none;{variables(COLORS)};background:#fff}}}}
 {STYLE}
@@ -306,16 +315,32 @@ def _steps(graph: Graph, flow: JourneyFlow | None, title: str, name: str) -> str
         rows.append(_row(_called(place), cells, id=f"{name}-{numbers[id]}"))
     if flow is not None:
         rows += [_other(step, flow) for step in flow.steps if not step.known]
+    caption = f"Steps of {title}"
+    return _cards(caption, heads, rows, numbers={"Arrived"}, id=f"{name}-steps")
+
+
+def _cards(
+    caption: str,
+    heads: Sequence[str],
+    rows: Sequence[str],
+    *,
+    numbers: Container[str],
+    kind: str = "",
+    id: str = "",
+) -> str:
+    """A table that a phone shows as a card for each row."""
     columns = "".join(
-        f'<th scope="col" role="columnheader"'
-        f"{_NUMBER if head == 'Arrived' else ''}>{head}</th>"
+        f'<th scope="col" role="columnheader"{_NUMBER if head in numbers else ""}>'
+        f"{_text(head)}</th>"
         for head in heads
     )
+    anchor = f' id="{id}"' if id else ""
+    kinds = " ".join(["jk-table jk-steps", *([kind] if kind else [])])
     # Roles are said, since a table that a phone shows as cards is none to some browsers.
     return (
-        f'<div class="jk-scroll" role="region" tabindex="0" id="{name}-steps" '
-        f'aria-label="{safe(f"Steps of {title}")}"><table class="jk-table jk-steps" '
-        f'role="table"><caption><bdi>Steps of {_text(title)}</bdi></caption>'
+        f'<div class="jk-scroll" role="region" tabindex="0"{anchor} '
+        f'aria-label="{safe(caption)}"><table class="{kinds}" role="table">'
+        f"<caption>{_text(caption)}</caption>"
         f'<thead role="rowgroup"><tr role="row">{columns}</tr></thead>'
         f'<tbody role="rowgroup">{"".join(rows)}</tbody></table></div>'
     )
@@ -331,7 +356,7 @@ def _row(name: str, cells: Sequence[str], *, id: str = "") -> str:
 
 def _cell(html: str, *, head: str = "", is_number: bool = False) -> str:
     """A cell; on a phone its column's head stands before it."""
-    said = f' data-head="{head}"' if head and html else ""
+    said = f' data-head="{safe(head)}"' if head and html else ""
     return f'<td role="cell"{said}{_NUMBER if is_number else ""}>{html}</td>'
 
 
@@ -504,20 +529,34 @@ def _journey(journey: StageJourney) -> str:
         said += [f"{journey.entered:,} entered", f"{journey.waiting:,} under way"]
     if journey.reached is not None:
         said.append(f"{journey.reached:,} reached a goal")
-    return f"<b>{_text(journey.name)}</b>" + (f"<br>{', '.join(said)}" if said else "")
+    counts = f"<br>{', '.join(said)}" if said else ""
+    return f"<bdi><b>{_text(journey.name)}</b>{counts}</bdi>"
 
 
 def _met(met: Met) -> str:
     lines = [f"<b>{_text(met.id)}</b>", _text(f"{met.channel}, {kind_of_met(met)}")]
     if counts := counts_of_met(met):
         lines.append(_text(counts))
+    notes = [*_noted(met)]
+    folded = (
+        f'<details class="jk-notes"><summary>{_NOTED} <span class="jk-unseen">at '
+        f"{_text(met.id)}</span></summary>{''.join(notes)}</details>"
+        if notes
+        else ""
+    )
+    return f"<bdi>{'<br>'.join(lines)}</bdi>{folded}"
+
+
+_NOTED = "What is noted"
+
+
+def _noted(met: Met) -> Iterator[str]:
     for what, title in NOTES:
+        mark = ' class="jk-bad"' if what == "friction" else ""
         for note in getattr(met, what):
-            mark = ' class="jk-bad"' if what == "friction" else ""
-            lines.append(f"<span{mark}>{title}:</span> {_text(note)}")
+            yield f"<p><span{mark}>{title}:</span> {_text(note)}</p>"
     if met.owner:
-        lines.append(f'<span class="jk-faint">Owner:</span> {_text(met.owner)}')
-    return "<br>".join(lines)
+        yield f'<p><span class="jk-faint">Owner:</span> {_text(met.owner)}</p>'
 
 
 def _moves(map: StageMap) -> str:
@@ -538,25 +577,17 @@ def _moves(map: StageMap) -> str:
 def _personas(map: StageMap) -> str:
     if not map.personas:
         return ""
-    names = [column.name for column in map.columns]
+    heads = ["People", *(column.name for column in map.columns)]
     rows = []
     for row in map.personas:
-        count = "" if row.people is None else f"{row.people:,}"
-        cells = "".join(
-            f'<td class="jk-n">'
-            f"{'' if row.people is None else f'{row.stages.get(column.id, 0):,}'}</td>"
-            for column in map.columns
-        )
-        rows.append(
-            f'<tr><th scope="row">{_text(row.name)}</th>'
-            f'<td class="jk-n">{count}</td>{cells}</tr>'
-        )
-    return _table(
-        "Personas, and in which stage they are",
-        ("Persona", "People", *names),
-        "".join(rows),
-        numbers=len(names) + 1,
-    )
+        counts = [row.people, *(row.stages.get(each.id, 0) for each in map.columns)]
+        cells = [
+            _cell("" if row.people is None else f"{n:,}", head=head, is_number=True)
+            for head, n in zip(heads, counts, strict=True)
+        ]
+        rows.append(_row(row.name, cells))
+    title = "Personas, and in which stage they are"
+    return _cards(title, ["Persona", *heads], rows, numbers=heads, kind="jk-flat")
 
 
 def _persona(row: PersonaRow) -> str:
@@ -636,7 +667,7 @@ def _list(items: Iterator[str]) -> str:
 
 
 def _titled(title: str, items: Sequence[str]) -> str:
-    found = "".join(f"<li><bdi>{item}</bdi></li>" for item in items)
+    found = "".join(f"<li>{item}</li>" for item in items)
     return f"<h4>{title}</h4>" + (f"<ul>{found}</ul>" if found else "<p>none</p>")
 
 

@@ -14,11 +14,11 @@ from journeykit.insight.map.pen import Pen, n
 from journeykit.insight.map.words import people_in_words, share_in_words
 from journeykit.insight.stages import NO_STAGE, Met, StageColumn, StageMap, StageMove
 
-_COLUMN = 190.0
-_GAP = 10.0
-_SIDE = 112.0  # for the names of the rows
-_MARGIN = 16.0
-_PAD = 10.0
+_COLUMN = 146.0  # as narrow as words allow: on A4 letters are then of 7 points
+_GAP = 8.0
+_SIDE = 100.0  # for the names of the rows
+_MARGIN = 2.0
+_PAD = 6.0
 _LINE = 16.0
 _SIZE = 12.0
 _HEAD = 52.0

@@ -35,11 +35,18 @@ class Drawing:
         below = paragraph(note, kind="note") if note and drawn else ""
         return f'<div class="several">{drawn}</div>{below}' if drawn else ""
 
-    def folded(self, html: str, *, title: str) -> str:
-        """What few ask for, behind a line that opens it; nothing for nothing."""
+    def folded(self, html: str, *, title: str, on_paper: bool = False) -> str:
+        """What few ask for, behind a line that opens it; nothing for nothing.
+
+        Args:
+            html: What is folded up.
+            title: The line.
+            on_paper: Whether it is printed all the same.
+        """
         if not html:
             return ""
-        return f"<details><summary>{safe(title)}</summary>{html}</details>"
+        kind = ' class="jk-keep"' if on_paper else ""
+        return f"<details{kind}><summary>{safe(title)}</summary>{html}</details>"
 
     def spark(self, values: Sequence[float], said: str) -> str:
         """A line as small as a word; nothing of fewer than two values."""

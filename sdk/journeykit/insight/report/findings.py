@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TypeVar
+from queue import SimpleQueue
+from typing import Self, TypeVar
 from zoneinfo import ZoneInfo
 
 from journeykit.errors import InputError, JourneyKitError
@@ -21,8 +25,8 @@ from journeykit.insight.objectives import Objectives, objectives
 from journeykit.insight.paths import Paths, paths_of_journey
 from journeykit.insight.report.activity import Activity, activity
 from journeykit.insight.retention import Per, Retention, retention
+from journeykit.insight.satisfaction import Satisfaction, satisfaction
 from journeykit.insight.stages import StageMap, stage_map
-from journeykit.insight.surveys import Satisfaction, satisfaction
 from journeykit.insight.warehouse import Warehouse
 from journeykit.model.durations import days
 from journeykit.model.journey import Journey
@@ -123,10 +127,30 @@ def findings(
             journey the most frequent one.
         progress: Is told how many of the parts are done.
     """
-    look = _Look(progress)
     did = activity(house)
-    stages = look.at(lambda: stage_map(workspace, house))
     journeys = workspace.journeys
+    with _Look(house, progress) as look:
+        # What takes longest begins first.
+        of_causes = look.at(lambda house: [*_causes(house, workspace)])
+        of_funnels = look.at(lambda house: [*_funnels(house, journeys)])
+        of_paths = look.at(lambda house: [*_paths(house, journeys)])
+        of_stages = look.at(lambda house: stage_map(workspace, house))
+        of_objectives = look.at(
+            lambda house: objectives(house, workspace.objectives, journeys)
+        )
+        of_flows = look.at(lambda house: flows(house, journeys))
+        of_goals = look.at(lambda house: performance(house, journeys))
+        of_lift = look.at(lambda house: lift(house, journeys))
+        of_returns = look.at(lambda house: _retention(house, workspace, did, returns))
+        of_messages = look.at(lambda house: messages(house, by=("template", "channel")))
+        of_credit = look.at(lambda house: [*_attribution(house)])
+        of_satisfaction = look.at(satisfaction)
+        stages = of_stages.result()
+        of_coverage = look.at(
+            lambda _: (
+                stages if isinstance(stages, Missing) else coverage(workspace, stages)
+            )
+        )
     return Findings(
         name=workspace.name,
         span=house.span,
@@ -135,21 +159,19 @@ def findings(
         problems=tuple(house.problems),
         activity=did,
         stages=stages,
-        coverage=stages
-        if isinstance(stages, Missing)
-        else look.at(lambda: coverage(workspace, stages)),
-        objectives=look.at(lambda: objectives(house, workspace.objectives, journeys)),
-        flows=look.at(lambda: flows(house, journeys)),
-        performance=look.at(lambda: performance(house, journeys)),
-        funnels=look.at(lambda: [*_funnels(house, journeys)]),
-        paths=look.at(lambda: [*_paths(house, journeys)]),
-        lift=look.at(lambda: lift(house, journeys)),
-        retention=look.at(lambda: _retention(house, workspace, did, returns)),
-        attribution=look.at(lambda: [*_attribution(house)]),
-        satisfaction=look.at(lambda: satisfaction(house)),
-        causes=look.at(lambda: [*_causes(house, workspace)]),
+        coverage=of_coverage.result(),
+        objectives=of_objectives.result(),
+        flows=of_flows.result(),
+        performance=of_goals.result(),
+        funnels=of_funnels.result(),
+        paths=of_paths.result(),
+        lift=of_lift.result(),
+        retention=of_returns.result(),
+        attribution=of_credit.result(),
+        satisfaction=of_satisfaction.result(),
+        causes=of_causes.result(),
         journeys=journeys,
-        messages=look.at(lambda: messages(house, by=("template", "channel"))),
+        messages=of_messages.result(),
     )
 
 
@@ -158,21 +180,49 @@ PARTS = 13
 
 
 class _Look:
-    """Looks at one part after the other: one without an answer is not the end."""
+    """Looks at the parts, two at a time: one without an answer is not the end.
 
-    def __init__(self, progress: Callable[[int], None]) -> None:
+    Many questions are about so little that they keep one core busy. Of large logs one
+    part at a time has the memory.
+    """
+
+    def __init__(self, house: Warehouse, progress: Callable[[int], None]) -> None:
         self._progress = progress
         self._done = 0
+        self._lock = threading.Lock()
+        self._closing = ExitStack()
+        self._houses: SimpleQueue[Warehouse] = SimpleQueue()
+        self._houses.put(house)
+        if house.is_small:
+            self._houses.put(self._closing.enter_context(house.beside()))
+        self._pool = self._closing.enter_context(
+            ThreadPoolExecutor(self._houses.qsize(), thread_name_prefix="part")
+        )
 
-    def at(self, part: Callable[[], Found]) -> Found | Missing:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=kind is not None)
+        self._closing.close()
+
+    def at(
+        self, part: Callable[[Warehouse], Found | Missing]
+    ) -> Future[Found | Missing]:
         """Look at a part, or say why that can't be done."""
+        return self._pool.submit(self._look, part)
+
+    def _look(self, part: Callable[[Warehouse], Found | Missing]) -> Found | Missing:
+        house = self._houses.get()
         try:
-            return part()
+            return part(house)
         except JourneyKitError as error:
             return Missing(str(error))
         finally:
-            self._done += 1
-            self._progress(self._done)
+            self._houses.put(house)
+            with self._lock:
+                self._done += 1
+                self._progress(self._done)
 
 
 def _funnels(

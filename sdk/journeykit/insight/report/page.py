@@ -111,7 +111,9 @@ unicode-bidi:plaintext}}
 .words td){{text-align:right}}
 [dir=rtl] td{{text-align:left}}[dir=rtl] .heat td[class]{{text-align:center}}
 @media screen and (min-width:60.01rem){{#stages-list{{position:absolute;width:1px;height:1px;
-overflow:hidden;clip-path:inset(50%)}}}}
+overflow:hidden;clip-path:inset(50%)}}
+#stages-list summary{{display:none}}
+.jk-notes::details-content{{content-visibility:visible;display:block}}}}
 @media(max-width:60rem){{.frame{{display:block;padding:0 1rem 3rem}}
 header{{padding-top:1.5rem}}
 nav ul{{position:static;display:flex;flex-wrap:wrap;gap:.1rem 1.1rem;
@@ -119,10 +121,13 @@ margin-bottom:1.5rem}}nav a{{text-decoration:underline;min-height:1.75rem}}}}
 @media(max-width:30rem){{h1{{font-size:1.6rem}}.tiles{{grid-template-columns:1fr 1fr}}
 th,td{{padding:.3rem .4rem}}}}
 @media print{{@page{{margin:14mm 13mm}}
-.frame{{display:block;max-width:none;padding:0}}nav,.skip,.jk-skip,details{{display:none}}
+.frame{{display:block;max-width:none;padding:0}}nav,.skip,.jk-skip,details:not(.jk-keep){{display:none}}
+.tiles{{grid-template-columns:repeat(5,1fr)}}.quiet,.badge{{break-inside:avoid}}
+.lead,.lead+.badge,.jk-map>p,thead{{break-after:avoid}}#map{{break-before:page}}
+.jk-fit:not(.jk-tall) svg{{max-height:205mm}}
 #stages-list{{display:none}}body{{font-size:10.5pt}}table,.jk-table{{font-size:8.5pt}}
 th,td,.jk-table th,.jk-table td{{padding:.2rem .4rem}}header{{padding-top:0}}
-h2,h3{{break-after:avoid}}.badge{{border:1px solid var(--odd);
+h2,h3,h4{{break-after:avoid}}.badge{{border:1px solid var(--odd);
 border-inline-start-width:.3rem}}
 main>section{{margin-bottom:1.5rem}}a{{text-decoration:none}}}}
 @media(forced-colors:active){{svg{{forced-color-adjust:none;background:#fff;

@@ -1,18 +1,13 @@
-"""Intervals for shares, differences of shares, means and rates."""
+"""Intervals for shares, differences of shares, and means."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from journeykit.insight.stats.tails import gamma_above, gamma_below
-
 LEVEL = 0.95
 """How sure an interval is unless somebody asks for another level."""
-
-_HALVINGS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +85,21 @@ def wilson(count: float, of: float, *, level: float = LEVEL) -> Interval:
     """
     if not 0 <= count <= of:
         raise ValueError(f"{count} of {of} is no share")
-    z = z_of(level)
     if of == 0:
+        z_of(level)  # says it if that is none
         return Interval(0.0, 1.0, level)
-    share, extra = count / of, z * z / of
+    return wilson_of_share(count / of, of, level=level)
+
+
+def wilson_of_share(share: float, of: float, *, level: float = LEVEL) -> Interval:
+    """The same, of a share of a number above 0 that need not be whole."""
+    z = z_of(level)
+    extra = z * z / of
     middle = (share + extra / 2) / (1 + extra)
     reach = z * math.sqrt(share * (1 - share) / of + extra / (4 * of)) / (1 + extra)
     # At the ends the formula gives 0 and 1, but for the rounding.
-    low = 0.0 if count == 0 else max(0.0, middle - reach)
-    high = 1.0 if count == of else min(1.0, middle + reach)
+    low = 0.0 if share == 0 else max(0.0, middle - reach)
+    high = 1.0 if share == 1 else min(1.0, middle + reach)
     return Interval(low, high, level)
 
 
@@ -159,63 +160,3 @@ def of_mean(
     variance = max(0.0, squares - total * mean) / (count - 1)
     reach = z_of(level) * math.sqrt(variance / count)
     return Interval(mean - reach, mean + reach, level)
-
-
-def of_rate(count: int, *, level: float = LEVEL) -> Interval:
-    """The exact interval of what a Poisson count has for its mean.
-
-    Source: F. Garwood, "Fiducial limits for the Poisson distribution", Biometrika 28
-    (1936) 437-442, doi:10.1093/biomet/28.3-4.437; the ends are where the tail of the
-    gamma distribution is half of what is left out.
-
-    Raises:
-        ValueError: The count is negative.
-    """
-    if count < 0:
-        raise ValueError(f"nothing happens {count} times")
-    z_of(level)  # says it if that is none
-    tail = (1 - level) / 2
-    low, high = 0.0, 2.0 * count + 50.0
-    if count:
-        low = _root(lambda mean: gamma_below(count, mean) - tail, 0.0, float(count))
-    while gamma_above(count + 1, high) > tail:
-        high *= 2
-    high = _root(lambda mean: tail - gamma_above(count + 1, mean), 0.0, high)
-    return Interval(low, high, level)
-
-
-def median_ranks(count: int, *, level: float = LEVEL) -> tuple[int, int] | None:
-    """Which of so many sorted values, from 0, are the ends of the median's interval.
-
-    None if there are too few for any interval of this level. The interval holds at least
-    the level, whatever the distribution.
-
-    Source: W. R. Thompson, "On confidence ranges for the median", Annals of Mathematical
-    Statistics 7 (1936) 122-128, doi:10.1214/aoms/1177732502: how many values lie below
-    the median is binomial with one half. From 1,000 values on by the normal
-    distribution.
-    """
-    z = z_of(level)
-    if count > 1000:
-        rank = max(0, math.floor(count / 2 - z * math.sqrt(count) / 2) - 1)
-        return rank, count - 1 - rank
-    rank, below = -1, 0.0
-    while True:
-        below += math.comb(count, rank + 1) / 2**count
-        if below > (1 - level) / 2:
-            break
-        rank += 1
-    return None if rank < 0 else (rank, count - 1 - rank)
-
-
-def _root(function: Callable[[float], float], low: float, high: float) -> float:
-    """Where a rising function crosses zero, by halving."""
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        if middle in (low, high):
-            break
-        if function(middle) < 0:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2

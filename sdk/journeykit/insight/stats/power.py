@@ -132,22 +132,6 @@ def least_effect(
     return spread * (reach + NormalDist().inv_cdf(power) / math.sqrt(people))
 
 
-def spread_of_shares(share: float, other: float, *, held_out: float) -> float:
-    """The standard deviation of one person's part in a difference of two shares.
-
-    Source: the variance of the inverse-propensity difference about the groups' means,
-    arXiv:2103.06476, section 3.1.
-
-    Args:
-        share: The share of those held out who do it.
-        other: That of the treated.
-        held_out: The share held out.
-    """
-    return math.sqrt(
-        share * (1 - share) / held_out + other * (1 - other) / (1 - held_out)
-    )
-
-
 def _first(is_seen: Callable[[int], bool], fewest: int) -> int | None:
     """The smallest number for which it holds, given that it holds from there on."""
     low, high = fewest - 1, fewest

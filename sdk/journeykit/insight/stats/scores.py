@@ -16,7 +16,9 @@ def net_score(
     """The interval of a net promoter score, from -1 to 1, by the adjusted Wald method.
 
     Three answers are added, 3/4 of them promoters and as many detractors, so that a few
-    answers that agree don't look certain.
+    answers that agree don't look certain. Of very few answers that all agree the method's
+    interval ends short of what was answered; it is made to reach there, so that no score
+    lies beside its own interval.
 
     Source: B. Rocks, "Interval estimation for the net promoter score", The American
     Statistician 70 (2016) 365-372, doi:10.1080/00031305.2016.1198124, arXiv:1601.07235.
@@ -26,11 +28,14 @@ def net_score(
     """
     if min(promoters, passives, detractors) < 0:
         raise ValueError("nobody answers a negative number of times")
-    of = promoters + passives + detractors + 3
+    count = promoters + passives + detractors
+    seen = (promoters - detractors) / count if count else 0.0
+    of = count + 3
     up, down = (promoters + 0.75) / of, (detractors + 0.75) / of
     net = up - down
     reach = z_of(level) * math.sqrt((up + down - net * net) / of)
-    return Interval(max(-1.0, net - reach), min(1.0, net + reach), level)
+    low, high = min(net - reach, seen), max(net + reach, seen)
+    return Interval(max(-1.0, low), min(1.0, high), level)
 
 
 def mean_on_scale(

@@ -17,25 +17,6 @@ def normal_beyond(z: float) -> float:
     return math.erfc(abs(z) / math.sqrt(2))
 
 
-def normal_above(z: float) -> float:
-    """How likely a standard normal is larger than `z`."""
-    return math.erfc(z / math.sqrt(2)) / 2
-
-
-def chi_square_above(statistic: float, *, degrees: int) -> float:
-    """How likely a chi-square of so many degrees of freedom is at least this large.
-
-    Source: the regularized incomplete gamma function, DLMF 8.2.4,
-    https://dlmf.nist.gov/8.2: Q(degrees / 2, statistic / 2).
-
-    Raises:
-        ValueError: There is no degree of freedom, or the statistic is negative.
-    """
-    if degrees < 1 or statistic < 0:
-        raise ValueError(f"no chi-square: {statistic} with {degrees} degrees")
-    return gamma_above(degrees / 2, statistic / 2)
-
-
 def poisson_at_least(count: int, mean: float) -> float:
     """How likely a Poisson of this mean is `count` or more.
 

@@ -32,8 +32,9 @@ from journeykit.engine.customer import Customer
 from journeykit.engine.stimuli import Stimulus
 from journeykit.errors import InputError, JourneyKitError
 from journeykit.http.keys import digest_of
+from journeykit.insight.declared import declared, encoded
 from journeykit.local.embedded import draft_of
-from journeykit.manifest import Manifest, PluginEntry
+from journeykit.manifest import OBJECTIVES, Manifest, PluginEntry
 from journeykit.model.durations import Duration
 from journeykit.model.events import Event, checked, instant
 from journeykit.model.journey import Journey
@@ -180,6 +181,10 @@ class AwsEmulator(AbstractContextManager["AwsEmulator"]):
             bundle = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             manifest = self._manifest(registry, channels, actions)
             manifest.write(bundle / "manifest.json")
+            of = self._workspace
+            watched = declared(of.objectives, of.journeys, of.watch)
+            if watched is not None:
+                (bundle / OBJECTIVES).write_bytes(encoded(watched))
             stack.enter_context(contributing(channels, actions))
             stack.enter_context(self._account)
             self._deployed = Deployed(

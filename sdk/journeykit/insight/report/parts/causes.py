@@ -21,17 +21,25 @@ _SHOWN = 12  # factors of one journey
 
 def causes_part(causes: Sequence[Causes], draw: Drawing) -> Section:
     """The section."""
-    body = "".join(each for one in causes for each in _journey(one, draw))
+    body = "".join(
+        each
+        for place, one in enumerate(causes)
+        for each in _journey(one, draw, is_first=place == 0)
+    )
     if not body:
         body = quiet("no journey was entered often enough to say anything")
     return Section("causes", "Why people leave", _LEAD, body)
 
 
-def _journey(one: Causes, draw: Drawing) -> Iterator[str]:
+def _journey(one: Causes, draw: Drawing, *, is_first: bool) -> Iterator[str]:
     yield heading(one.journey)
+    # Those of the journeys below are nearly the first one's: there for who asks.
+    defined = paragraph(one.definition, kind="note")
+    if not is_first:
+        defined = draw.folded(defined, title="What counts as left, and of whom")
     if not one.left.count:
         yield paragraph(f"None of {counted(one.left.of, 'run')} was left.")
-        yield paragraph(one.definition, kind="note")
+        yield defined
         return
     yield paragraph(
         f"{percent(one.left.share)} of {counted(one.left.of, 'run')} were left, of "
@@ -41,15 +49,17 @@ def _journey(one: Causes, draw: Drawing) -> Iterator[str]:
     yield badge(one.problems)
     shown = one.associated[:_SHOWN]
     if shown:
-        yield draw.figure(
-            Forest(
-                "Associated with leaving",
-                [*map(_row, shown)],
-                less="left less",
-                more="left more",
-            ),
-            note=f"{one.definition} The intervals hold for all that are shown together.",
+        forest = Forest(
+            "Associated with leaving",
+            [*map(_row, shown)],
+            less="left less",
+            more="left more",
         )
+        note = f"{one.definition} The intervals hold for all that are shown together."
+        if is_first:
+            yield draw.figure(forest, note=note)
+        else:
+            yield draw.figure(forest, about=note)
         placed = [factor for factor in shown if factor.step or factor.friction]
         if placed:
             yield draw.table(
@@ -64,10 +74,10 @@ def _journey(one: Causes, draw: Drawing) -> Iterator[str]:
             rest = "The others point" if placed else "All of these point"
             yield paragraph(f"{rest} to the entry: who comes, and when.", kind="note")
     else:
-        yield quiet(
-            "nothing is clearly associated with leaving it, of what could be looked at"
+        yield paragraph(
+            "Nothing is clearly associated with leaving it, of what could be looked at."
         )
-        yield paragraph(one.definition, kind="note")
+        yield defined
     places = [place for place in one.places if place.left.count]
     if places:
         yield draw.figure(

@@ -109,7 +109,12 @@ def _goals(goals: Sequence[GoalFigures], draw: Drawing) -> Iterator[str]:
         Bars("Reached their goal", [*map(_bar, goals)], "share of runs", most=1.0),
         note=" ".join(dict.fromkeys(goal.definition for goal in goals[:3])),
     )
-    yield draw.table(_table(goals), caption="Goals in numbers")
+    yield draw.table(
+        _table(goals),
+        caption="Goals in numbers",
+        note="Median time and worth are those of all runs that reached it so far, those "
+        "whose window is still open among them.",
+    )
     trends = {_name(goal): (goal, _dots_of(goal)) for goal in goals}
     yield draw.several(
         [

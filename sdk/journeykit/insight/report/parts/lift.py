@@ -19,8 +19,9 @@ from journeykit.insight.charts.numbers import (
     span,
     whole,
 )
+from journeykit.insight.comparisons import Comparison
 from journeykit.insight.lapses import Baseline
-from journeykit.insight.lift import Comparison, Experiment, Lift
+from journeykit.insight.lift import Experiment, Lift
 from journeykit.insight.report.drawing import Drawing
 from journeykit.insight.report.page import (
     Section,
@@ -28,6 +29,7 @@ from journeykit.insight.report.page import (
     paragraph,
     quiet,
 )
+from journeykit.insight.stats import sequences
 
 _ID, _TITLE = "lift", "Lift"
 _LEAD = (
@@ -92,7 +94,10 @@ def _experiments(lift: Lift, draw: Drawing) -> Iterator[str]:
         yield draw.figure(
             Forest(
                 "Difference of shares, treated minus held out",
-                [_row(e, c) for e, c in compared],
+                [
+                    _row(e, c, c.conversion, note=VERDICTS[c.verdict])
+                    for e, c in compared
+                ],
                 less="held out reach it more",
                 more="treated reach it more",
             ),
@@ -109,7 +114,7 @@ def _experiments(lift: Lift, draw: Drawing) -> Iterator[str]:
         yield draw.figure(
             Forest(
                 "Difference of value per person",
-                [_value_row(e, c) for e, c in valued],
+                [_row(e, c, c.value) for e, c in valued],
                 words=signed,
                 less="held out bring more",
                 more="treated bring more",
@@ -135,26 +140,19 @@ def _name(experiment: Experiment, comparison: Comparison) -> str:
     return f"{name}: {comparison.outcome.name}"
 
 
-def _row(experiment: Experiment, comparison: Comparison) -> Difference:
-    found = comparison.conversion
+def _row(
+    experiment: Experiment,
+    comparison: Comparison,
+    found: sequences.Difference | None,
+    note: str = "",
+) -> Difference:
     interval = found.interval if found else None
     return Difference(
         _name(experiment, comparison),
         found.difference if found else None,
         (interval.low, interval.high) if interval else None,
         weight=comparison.treated.people + comparison.held_out.people,
-        note=VERDICTS[comparison.verdict],
-    )
-
-
-def _value_row(experiment: Experiment, comparison: Comparison) -> Difference:
-    found = comparison.value
-    interval = found.interval if found else None
-    return Difference(
-        _name(experiment, comparison),
-        found.difference if found else None,
-        (interval.low, interval.high) if interval else None,
-        weight=comparison.treated.people + comparison.held_out.people,
+        note=note,
     )
 
 

@@ -17,10 +17,13 @@ _LEAD = "The ways that runs really took, whatever the definitions say."
 def paths_part(paths: Sequence[Paths], draw: Drawing) -> Section:
     """The section."""
     told = [one for one in paths if one.cases]
+    shown = ["".join(_of(one, draw, is_first=not n)) for n, one in enumerate(told)]
+    # One is seen at once, and the others are not scrolled by.
     body = "".join(
-        each
-        for place, one in enumerate(told)
-        for each in _of(one, draw, is_first=place == 0)
+        draw.folded(html, title=f"Paths of {one.subject}", on_paper=True)
+        if place
+        else html
+        for place, (one, html) in enumerate(zip(told, shown, strict=True))
     )
     return Section(
         "paths",

@@ -16,16 +16,13 @@ from journeykit.insight.charts.numbers import (
     span,
     whole,
 )
+from journeykit.insight.ratings import Rating
 from journeykit.insight.report.drawing import Drawing
 from journeykit.insight.report.page import Section, heading, quiet
-from journeykit.insight.surveys import (
-    Rating,
-    Reviews,
-    Satisfaction,
-    Score,
-    SurveyFigures,
-    Tickets,
-)
+from journeykit.insight.reviews import Reviews
+from journeykit.insight.satisfaction import Satisfaction
+from journeykit.insight.surveys import Score, SurveyFigures
+from journeykit.insight.tickets import Tickets
 
 _LEAD = "What people answer when they are asked, and what they say by themselves."
 _NAMES = {"nps": "NPS", "csat": "CSAT", "ces": "CES", "text": "free text"}

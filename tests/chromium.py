@@ -16,8 +16,40 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-PROGRAM = shutil.which("chromium") or shutil.which("google-chrome") or ""
-"""Empty: there is none on this machine."""
+import pytest
+
+_PROGRAM = shutil.which("chromium") or shutil.which("google-chrome") or ""
+
+IN_CHROMIUM = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not _PROGRAM, reason="there is no Chromium on this machine"),
+]
+"""The marks of tests that need it."""
+
+# The contrast of each text with what is behind it (WCAG 2.2, 1.4.3), the lowest first.
+CONTRASTS = """(() => {
+    const light = (color) => {
+        const [r, g, b] = color.match(/[\\d.]+/g).map((n) => n / 255)
+            .map((n) => n <= 0.04045 ? n / 12.92 : ((n + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const behind = (found) => {
+        const color = getComputedStyle(found).backgroundColor;
+        return color === 'rgba(0, 0, 0, 0)' ? behind(found.parentElement) : color;
+    };
+    return [...document.querySelectorAll('body *')]
+        .filter((one) => [...one.childNodes].some((n) => n.nodeType === 3 && n.data.trim()))
+        .map((one) => {
+            const two = [light(getComputedStyle(one).color), light(behind(one))];
+            return (Math.max(...two) + 0.05) / (Math.min(...two) + 0.05);
+        })
+        .sort((a, b) => a - b);
+})()"""
+
+FOCUSED = """(() => {
+    const found = document.activeElement;
+    return found.value || found.textContent || found.tagName;
+})()"""
 
 
 class Tab:
@@ -139,7 +171,7 @@ def browser(folder: Path) -> Iterator[Tab]:
             "-c",
             f'exec "$@" 3<&{to_read} 4>&{to_write}',
             "bash",
-            PROGRAM,
+            _PROGRAM,
             "--headless=new",
             "--remote-debugging-pipe",
             "--no-sandbox",
