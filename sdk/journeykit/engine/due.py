@@ -38,7 +38,12 @@ MISSING = Due(0, "missing")
 
 
 class DueRule:
-    """Computes due instants, for a Duration or an Until."""
+    """Computes due instants, for a Duration or an Until.
+
+    Attributes:
+        text: The rule in words.
+        elapsed: Whether the customer's time zone does not matter.
+    """
 
     __slots__ = (
         "_after",
@@ -47,6 +52,7 @@ class DueRule:
         "_time",
         "_weekdays",
         "_window",
+        "elapsed",
         "text",
     )
 
@@ -61,24 +67,20 @@ class DueRule:
         self._weekdays = weekday_numbers(until.get("weekdays") or ())
         self._window = window_of(until["window"]) if until.get("window") else None
         self.text = document if isinstance(document, str) else _text(until)
-
-    @property
-    def paths(self) -> frozenset[tuple[str | int, ...]]:
-        """The references that it reads."""
-        anchor = self._anchor
-        return anchor.paths if isinstance(anchor, ValueOf) else frozenset()
-
-    @property
-    def elapsed(self) -> bool:
-        """Whether the customer's time zone does not matter."""
         after = self._after
-        return (
+        self.elapsed = (
             self._anchor is None
             and self._time is None
             and not self._weekdays
             and self._window is None
             and (after is None or not (after.months or after.days))
         )
+
+    @property
+    def paths(self) -> frozenset[tuple[str | int, ...]]:
+        """The references that it reads."""
+        anchor = self._anchor
+        return anchor.paths if isinstance(anchor, ValueOf) else frozenset()
 
     def __call__(self, arrival: int, zone: ZoneInfo, scope: Scope) -> Due:
         """When it is due for somebody who arrives now."""

@@ -505,8 +505,7 @@ class WaitFor(Step):
             )
             self._used(run)
             return self._paths[latched][2]
-        met = self.stirred(run, Stir(looks=True))
-        if met is not None:
+        if self.looks and (met := self.stirred(run, Stir(looks=True))) is not None:
             return met
         if self._timeout is None:
             return Stay(None)
