@@ -313,7 +313,10 @@ class Catalog:
 
     def next_due(self, active: Sequence[Enrollment], held: Sequence[Held]) -> int:
         """When something happens by itself; LATEST: never."""
-        due = min(map(self.due_of, active), default=LATEST)
+        due, due_of = LATEST, self.due_of
+        for enrollment in active:
+            if (own := due_of(enrollment)) < due:
+                due = own
         return min(due, *map(self.due_of_held, held)) if held else due
 
 

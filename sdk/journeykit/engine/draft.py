@@ -398,9 +398,10 @@ class Draft:
         A segment or the stage, or the way to a trigger. LATEST: nothing does.
         """
         due = LATEST if self.flips_at is None else self.flips_at
-        for progress in self.progress.values():
-            if progress.due is not None and progress.due < due:
-                due = progress.due
+        if self.progress:
+            for progress in self.progress.values():
+                if progress.due is not None and progress.due < due:
+                    due = progress.due
         return due
 
     @property

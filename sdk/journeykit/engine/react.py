@@ -563,8 +563,10 @@ class _Reaction:
             if is_other:  # of segments that the customer was not in as far as was known
                 schedules.kept(draft, catalog, until=until)
         self._fire(until, inclusive=inclusive)
-        if not catalog.any_states and draft.before.catalog == catalog.revision:
+        if not catalog.any_states and not is_other:
             return  # nothing is stopped or paused, and nothing was
+        if not (draft.active or draft.held):
+            return  # nor has anybody anything that could be
         at = max(until, draft.clock)
         self._stop(at)
         self._resume(at)
@@ -636,11 +638,16 @@ class _Reaction:
     def _fire(self, until: int, *, inclusive: bool) -> None:
         """Let everything that is due by then happen, instant by instant."""
         draft, due_of = self.draft, self.catalog.due_of
-        known = draft.before.next_due
-        if draft.before.catalog == draft.catalog and (known is None or known > until):
-            return
+        known: int | None = None
+        if draft.before.catalog == draft.catalog:
+            known = draft.before.next_due
+            if known is None or known > until:
+                return
+            if draft.changed:  # since then
+                known = None
         while draft.steps_left > 0 and draft.sends_left > 0:
-            due = min(self.catalog.next_due(draft.active, draft.held), draft.own_due)
+            due = self._next_due() if known is None else known
+            known = None
             if due > until or (due == until and not inclusive):
                 return
             # What was held over for want of budget happens at its own instant too, so
@@ -657,6 +664,14 @@ class _Reaction:
             held = self._held_until(due) if draft.held else ()
             self._settle([run for run in woken if run is not None], held)
             self._reschedule()
+
+    def _next_due(self) -> int:
+        """When something happens by itself; LATEST: never."""
+        draft = self.draft
+        own = draft.own_due
+        if not (draft.active or draft.held):
+            return own
+        return min(self.catalog.next_due(draft.active, draft.held), own)
 
     def _reschedule(self) -> None:
         """See to the schedules at the instant at which what they depend on has changed.
@@ -955,6 +970,10 @@ class _Reaction:
             happening: The event.
         """
         draft = self.draft
+        if not (draft.active or self.catalog.any_windows or self.gates):
+            if draft.profile_changed:
+                draft.profile_changed, draft.roots = False, set()
+            return []  # nobody runs, and no goal is watched
         stirs: dict[str, tuple[PlannedRun, Stir]] = {}
         if happening is not None:
             for enrollment, plan in self._hearing(happening):
@@ -1352,7 +1371,7 @@ class _Reaction:
         if not draft.changed:
             return Reaction(draft.before, commands, tuple(trace), self.refused)
         bounds.kept(draft, self.catalog)
-        due = min(self.catalog.next_due(draft.active, draft.held), draft.own_due)
+        due = self._next_due()
         before = draft.before
         customer = Customer(
             before.id,
