@@ -286,7 +286,8 @@ class Draft:
         self.roots: set[str] = set()  # what has changed, as conditions call it
         self.judged: Any = None  # what the audience was last judged by
         self.told = 0
-        self._zone: tuple[ZoneInfo | None, object] = (None, _UNREAD)
+        # As the profile was last read; without a zone there is none.
+        self._zone: tuple[ZoneInfo | None, object] = (None, None)
 
     def begin(self, at: int) -> None:
         """An instant begins: a stimulus of its own, whatever came before it here."""
@@ -443,9 +444,6 @@ class Draft:
         visits = Visits() if known is None else replace(known)
         past.keys = {**past.keys, key: visits}
         return visits
-
-
-_UNREAD = object()
 
 
 def _zone_or_none(name: object) -> ZoneInfo | None:

@@ -384,7 +384,7 @@ class Guards:
 
     def concerned(self, message: Released) -> bool:
         """Whether any cap counts this message."""
-        return any(
+        return bool(self._all_caps) and any(
             cap.concerns(
                 message.channel, message.topic, message.journey, message.purpose
             )
@@ -571,6 +571,8 @@ class Guards:
         self, channel: str, purpose: str, seen: Surroundings
     ) -> Refusal | None:
         """Why it is the wrong time, and until when; None if it is a good one."""
+        if not self._hours:
+            return None
         rules = self._hours_for(channel, purpose)
         first = next(
             (r for r in rules if r.opens(seen.now, seen.zone) > seen.now), None

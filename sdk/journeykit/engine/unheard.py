@@ -13,6 +13,8 @@ is seen for the first time begins to be in them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from journeykit.engine import facts
 from journeykit.engine.calendar import to_ms
 from journeykit.engine.catalog import Catalog
@@ -33,7 +35,7 @@ class Unheard:
         self._never = catalog.judges or bool(catalog.schedules or catalog.shapes)
         # Names of which every event has to be handled, whatever it holds.
         self._heard = frozenset([*INNER, PLACEMENT_REQUESTED]).union(
-            facts.TEACHING, catalog.traits.hears, catalog.running
+            facts.TEACHING, catalog.traits.hears, catalog.running, _starters(catalog)
         )
 
     def holds(self, event: Event, *, now: int | None) -> bool:
@@ -78,6 +80,15 @@ class Unheard:
             if where is None or not _asks_the_event_alone(where) or where(scope):
                 return False
         return True
+
+
+def _starters(catalog: Catalog) -> Iterator[str]:
+    """The names of which every event starts something, whatever it holds."""
+    entries = catalog.entries
+    for name in entries.names:
+        found = [(it.pattern, it.when.where) for it in entries.all(name)]
+        if (None, None) in found:
+            yield name
 
 
 def _asks_the_event_alone(where: Predicate) -> bool:
