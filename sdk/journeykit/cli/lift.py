@@ -16,7 +16,7 @@ from journeykit.cli.story import rule
 from journeykit.cli.terminal import faint, row, strong, wrapped
 from journeykit.engine.calendar import isoformat
 from journeykit.errors import DefinitionError, InputError
-from journeykit.insight.comparisons import Arm, Comparison
+from journeykit.insight.comparisons import TEN_YEARS, Arm, Comparison
 from journeykit.insight.lapses import RETURN_DAYS, Baseline
 from journeykit.insight.lift import EventOutcome, Experiment, Lift, lift
 from journeykit.insight.periods import days_of
@@ -24,8 +24,6 @@ from journeykit.insight.stats.intervals import Interval
 from journeykit.model.durations import Duration
 from journeykit.model.plain_text import printable
 from journeykit.workspace.reading import SETTINGS
-
-_LONG = 3653  # days
 
 _ANSWERS = {
     "higher": "More of the treated reach it.",
@@ -239,7 +237,7 @@ def _needed(comparison: Comparison) -> str:
     left = comparison.days_left
     if left == 0:
         return f"{text}; there are so many"
-    if left is not None and left > _LONG:
+    if left is not None and left > TEN_YEARS:
         return f"{text}; at this pace that takes more than ten years"
     return f"{text}; {left:,} more days at this pace" if left else text
 

@@ -22,6 +22,9 @@ from journeykit.insight.stats.sequences import (
 
 Verdict = Literal["higher", "lower", "open", "too_few"]
 
+TEN_YEARS = 3653
+"""Days; what takes longer than that is not told to the day, as no pace lasts so long."""
+
 _LOOKS = 60  # points of a course that are kept
 _SMALLEST = 0.1  # of the held-out's share: the effect that is planned for
 _NOBODY = Sample(0, 0.0, 0.0)

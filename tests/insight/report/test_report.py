@@ -25,11 +25,13 @@ from journeykit import (
     event,
     on,
 )
+from journeykit.insight.lift import Lift
 from journeykit.insight.report.findings import PARTS, Findings, Missing, findings
 from journeykit.insight.report.page import POLICY
 from journeykit.insight.report.summary import conclusions, tiles_of
 from journeykit.insight.report.write import RECORDED, report
 from journeykit.insight.sources import Logs
+from journeykit.insight.stats.power import Needed
 from journeykit.insight.warehouse import Warehouse
 from journeykit.testing import make_event
 from journeykit.workspace import Workspace
@@ -387,3 +389,28 @@ def test_runs_of_journeys_that_are_gone_are_said_to_be_counted(
 
 def test_journeys_of_the_workspace_are_no_strangers(html: str) -> None:
     assert "not in the workspace" not in html
+
+
+def test_what_takes_longer_than_ten_years_is_not_told_to_the_day(
+    found: Findings,
+) -> None:
+    lift = found.lift
+    assert isinstance(lift, Lift)
+    first = lift.experiments[0]
+    needed = Needed(people=90_000, held_out=9_000, effect=0.01, power=0.8)
+
+    def told(days_left: int) -> str:
+        one = dataclasses.replace(
+            first.comparisons[0],
+            verdict="open",
+            smallest=0.01,
+            needed=needed,
+            days_left=days_left,
+        )
+        of_one = dataclasses.replace(first, comparisons=(one,))
+        anew = dataclasses.replace(lift, experiments=(of_one,))
+        return report(dataclasses.replace(found, lift=anew), made_at=MADE)
+
+    assert "more than ten years at this pace" in told(200_000)
+    assert "at this pace" in told(20)
+    assert "in about 20 days at this pace" in told(20)

@@ -19,7 +19,7 @@ from journeykit.insight.charts.numbers import (
     span,
     whole,
 )
-from journeykit.insight.comparisons import Comparison
+from journeykit.insight.comparisons import TEN_YEARS, Comparison
 from journeykit.insight.lapses import Baseline
 from journeykit.insight.lift import Experiment, Lift
 from journeykit.insight.report.drawing import Drawing
@@ -181,7 +181,9 @@ def _told(experiment: Experiment, one: Comparison) -> str:
             f"{counted(one.needed.people, 'person').replace('persons', 'people')}, "
             f"{whole(one.needed.held_out)} of them held out"
         )
-        if one.days_left:
+        if one.days_left and one.days_left > TEN_YEARS:
+            words += ", which takes more than ten years at this pace"
+        elif one.days_left:
             words += f", in about {span(one.days_left * DAY)} at this pace"
         words += "."
     return f"{words} {one.definition}"
