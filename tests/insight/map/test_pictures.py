@@ -17,7 +17,7 @@ from journeykit.insight.map.graph import Graph
 from journeykit.insight.map.mermaid import journey_mermaid, quoted, stage_mermaid
 from journeykit.insight.map.stage_svg import stage_svg
 from journeykit.insight.map.svg import journey_svg
-from journeykit.insight.stages import StageMap, stage_map
+from journeykit.insight.stages import StageColumn, StageMap, stage_map
 from journeykit.insight.warehouse import Warehouse
 from journeykit.testing import make_event
 from journeykit.workspace import Workspace
@@ -93,6 +93,25 @@ def test_what_authors_write_stays_text(rtl: bool) -> None:
         }
         assert "\x1b" not in svg
         assert "\u202e" not in svg
+
+
+@pytest.mark.parametrize("rtl", [False, True], ids=["ltr", "rtl"])
+def test_many_people_in_a_stage_cost_a_word_and_never_their_share(rtl: bool) -> None:
+    columns = (
+        StageColumn(id="few", name="Few", people=31),
+        StageColumn(id="many", name="Many", people=1_497),
+        StageColumn(id="most", name="Most", people=2_345_678),
+    )
+    whole = sum(column.people or 0 for column in columns)
+    map = StageMap(
+        title="shop", definition="", counted=True, columns=columns, people=whole
+    )
+
+    said = texts(stage_svg(map, rtl=rtl))
+
+    assert "31 people · <1 %" in said
+    assert "1,497 · <1 %" in said
+    assert "2,345,678 · >99 %" in said
 
 
 def test_a_picture_on_a_page_has_links_and_no_style() -> None:

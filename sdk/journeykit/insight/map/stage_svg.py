@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from journeykit.insight.charts.text import in_lines
+from journeykit.insight.charts.text import in_lines, width_of
 from journeykit.insight.map.pen import Pen, n
 from journeykit.insight.map.words import people_in_words, share_in_words
 from journeykit.insight.stages import NO_STAGE, Met, StageColumn, StageMap, StageMove
@@ -183,6 +183,8 @@ def _draw_head(
     start = back + flip * _PAD
     room = _COLUMN - _POINT - 2 * _PAD
     people = people_of(column, map)
+    if width_of(people, size=_SIZE) > room:
+        people = people.replace(" people", "")  # rather than the share
     at = y + (21 if people else 31)
     pen.words(start, at, column.name, size=14, bold=True, room=room)
     pen.words(start, y + 40, people, room=room, fill="faint")
