@@ -39,6 +39,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from journeykit import Goal, Journey, Send, Wait, days, on
+from journeykit.insight.feeds import worth_paths
 from journeykit.insight.flow import flow
 from journeykit.insight.goals import performance
 from journeykit.insight.lift import lift
@@ -96,7 +97,7 @@ def _command(out: Path) -> tuple[float, float]:
 
 
 def _year(out: Path) -> dict[str, list[float]]:
-    from journeykit.cli.insight import LogChoice, chosen, worth_paths
+    from journeykit.cli.insight import LogChoice, chosen
     from journeykit.insight.report import findings as looking
     from journeykit.insight.report.write import report
     from journeykit.workspace import Workspace
@@ -110,7 +111,7 @@ def _year(out: Path) -> dict[str, list[float]]:
         )
         with _timed(took, "reading the logs"):
             house = stack.enter_context(
-                Warehouse.open(logs, worth=worth_paths(workspace))
+                Warehouse.open(logs, worth=worth_paths(workspace.journeys))
             )
         house.is_small = False  # so that no two parts are looked at at once
         for name, part in [*vars(looking).items()]:

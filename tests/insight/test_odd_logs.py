@@ -12,15 +12,14 @@ from tests.insight.recording import record, written
 
 from journeykit import Goal, Journey, Send, Wait, days, event, on
 from journeykit.cli.figures import amount, plain, took
-from journeykit.cli.insight import worth_paths
 from journeykit.insight.attribution import attribution
+from journeykit.insight.feeds import worth_paths
 from journeykit.insight.funnels import funnel
 from journeykit.insight.goals import performance
 from journeykit.insight.retention import retention
 from journeykit.insight.sources import Logs
 from journeykit.insight.warehouse import Scope, Warehouse
 from journeykit.testing import make_event, simulate
-from journeykit.workspace import Workspace
 
 CART = Journey(
     "cart",
@@ -90,7 +89,7 @@ def test_a_value_may_be_in_a_field_of_any_name(tmp_path: Path, name: str) -> Non
         make_event("cart.updated", "ada", at="2026-06-01T09:00:00Z"),
         make_event("order.placed", "ada", {name: 7}, at="2026-06-02T09:00:00Z"),
     ]
-    where = worth_paths(Workspace(path=tmp_path, name="shop", journeys=(journey,)))
+    where = worth_paths([journey])
 
     with Warehouse.open(record(tmp_path, journey, events), worth=where) as house:
         assert house.rows("select worth from goals") == [(7.0,)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, partial
@@ -20,7 +20,6 @@ from journeykit.observers import Observer, Observers
 from journeykit_handlers.telemetry import Measures, Printed, Telemetry
 
 if TYPE_CHECKING:
-    from journeykit.aws.logs import Part
     from journeykit.insight.alarms import Alarm
     from journeykit.insight.parts import FilesPart
     from journeykit.insight.watching import Objectives, Watching
@@ -162,9 +161,9 @@ def _objectives(cloud: Cloud) -> Objectives:
         return lambda day, **_: Standing(left_out=[_NO_DUCKDB])
 
     from journeykit.insight.declared import read_declared
-    from journeykit.insight.parts import stored_partition
+    from journeykit.insight.parts import stored_partitions
     from journeykit.insight.readings import Bounds, Readings
-    from journeykit.insight.sources import Logs, Partition
+    from journeykit.insight.sources import Logs
 
     declared = read_declared(cloud.objectives_file)
     if declared is None:
@@ -173,16 +172,11 @@ def _objectives(cloud: Cloud) -> Objectives:
     @contextmanager
     def logs(since: int | None, until: int) -> Iterator[Logs]:
         stored = cloud.stored_logs
-
-        def partitions(parts: Sequence[Part]) -> list[Partition]:
-            return [
-                stored_partition(one.name, one.size, partial(stored.fetched, one))
-                for one in parts
-            ]
-
+        decisions = stored.decisions(since=since, until=until)
+        events = stored.events(since=since, until=until)
         yield Logs(
-            partitions(stored.decisions(since=since, until=until)),
-            partitions(stored.events(since=since, until=until)),
+            stored_partitions(decisions, stored.fetched),
+            stored_partitions(events, stored.fetched),
         )
 
     return Readings(declared, cloud.watch_shelf, logs, bounds=Bounds(_MOST_LINES))

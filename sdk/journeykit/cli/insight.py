@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -16,15 +15,15 @@ from journeykit.cli.operating import in_workspace, looking
 from journeykit.cli.terminal import Progress
 from journeykit.engine.calendar import to_ms
 from journeykit.errors import InputError
-from journeykit.insight import feeds
-from journeykit.insight.parts import stored_partition
+from journeykit.insight.feeds import worth_paths
+from journeykit.insight.parts import stored_partitions
 from journeykit.insight.sources import Logs, Partition, files, logs_in
 from journeykit.insight.warehouse import Scope, Warehouse, import_duckdb
 from journeykit.local.logs import log_files
 from journeykit.workspace import Workspace
 
 if TYPE_CHECKING:
-    from journeykit.aws.logs import Part, StoredLogs
+    from journeykit.aws.logs import StoredLogs
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -171,7 +170,7 @@ def warehouse(
             Warehouse.open(
                 counted(logs, progress),
                 scope=Scope(choice.since, choice.until, journey),
-                worth=worth_paths(workspace),
+                worth=worth_paths(workspace.journeys),
             )
         )
         progress.done()
@@ -202,18 +201,13 @@ def chosen(path: Path, choice: LogChoice) -> Iterator[Logs]:
 
 def _stored(stored: StoredLogs, choice: LogChoice) -> Logs:
     """The logs in a bucket. A part of them is got when its turn comes."""
-
-    def partitions(parts: Sequence[Part]) -> list[Partition]:
-        return [
-            stored_partition(part.name, part.size, partial(stored.fetched, part))
-            for part in parts
-        ]
-
     since, until = choice.since, choice.until
     events = stored.events(since=since, until=until)
     return Logs(
-        decisions=partitions(stored.decisions(since=since, until=until)),
-        events=partitions(events),
+        decisions=stored_partitions(
+            stored.decisions(since=since, until=until), stored.fetched
+        ),
+        events=stored_partitions(events, stored.fetched),
         problems=[] if events else ["there is no event archive in that bucket"],
     )
 
@@ -241,11 +235,6 @@ def _local(workspace: Path, data: Path | None) -> Iterator[Logs]:
             )
         replayed = any(reader.startswith(_REPLAYED) for reader in look.store.readers())
         yield Logs(decisions, events, replayed=replayed, problems=problems)
-
-
-def worth_paths(workspace: Workspace) -> Mapping[tuple[str, str], str]:
-    """By journey and goal, where its event says what it is worth, as a JSON pointer."""
-    return feeds.worth_paths(workspace.journeys)
 
 
 def counted(logs: Logs, progress: Progress) -> Logs:

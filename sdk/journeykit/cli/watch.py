@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,10 +20,11 @@ from journeykit.cli.options import with_json
 from journeykit.cli.states import changed
 from journeykit.cli.story import rule
 from journeykit.cli.terminal import Progress, counted, faint, row, strong, wrapped
-from journeykit.engine.calendar import to_datetime, to_ms
+from journeykit.engine.calendar import to_datetime
 from journeykit.insight.alarms import Alarm, hand_over, headline, message_of, sentence
 from journeykit.insight.daily import Part
 from journeykit.insight.parts import parts_of, stored_part
+from journeykit.insight.periods import midnight
 from journeykit.insight.sources import Logs
 from journeykit.insight.watch import Finding
 from journeykit.insight.watching import (
@@ -187,14 +188,10 @@ def _stored(choice: LogChoice, first: date, last: date) -> Iterator[Part]:
         if choice.stack is not None
         else StoredLogs.at(choice.logs or "")
     )
-    since, until = _midnight(first), _midnight(last + timedelta(days=1))
+    since, until = midnight(first), midnight(last + timedelta(days=1))
     for one in stored.decisions(since=since, until=until):
         fetch = partial(stored.fetched, one)
         yield stored_part(one.name, one.keys, one.size, fetch)
-
-
-def _midnight(day: date) -> int:
-    return to_ms(datetime.combine(day, time(), UTC))
 
 
 # --- what is done ---------------------------------------------------------------------

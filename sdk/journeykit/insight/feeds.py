@@ -90,14 +90,13 @@ def worth_paths(journeys: Iterable[Journey]) -> Mapping[tuple[str, str], str]:
     """By journey and goal, where its event says what it is worth, as a JSON pointer."""
     found = {}
     for journey in journeys:
-        for number, goal in enumerate(journey.goals, 1):
+        for goal in journey.goals:
             expression = goal.value
             if not isinstance(expression, Expression):
                 continue
             path = expr_of(expression)
             if is_field(path):
-                name = goal.id or ("goal" if number == 1 else f"goal-{number}")
-                found[journey.id, name] = pointer_of(path.keys)
+                found[journey.id, goal.id or ""] = pointer_of(path.keys)
     return found
 
 

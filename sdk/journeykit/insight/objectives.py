@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from journeykit.engine.calendar import (
-    start_of_next_day,
     start_of_next_month,
     start_of_next_week,
     to_datetime,
-    to_ms,
 )
 from journeykit.insight.gauges.gauge import Figure
 from journeykit.insight.measured import gauge
+from journeykit.insight.periods import DAY_MS, midnight
 from journeykit.insight.stats.intervals import Interval
 from journeykit.insight.warehouse import Warehouse
 from journeykit.model.journey import Journey
@@ -105,7 +104,7 @@ class Objectives:
 # How they are read
 
 _UTC = ZoneInfo("UTC")
-_WEEKS = 26 * 7 * 86_400_000  # up to half a year has readings by the week
+_WEEKS = 26 * 7 * DAY_MS  # up to half a year has readings by the week
 _READINGS = 24  # at most
 
 
@@ -178,7 +177,7 @@ def objective_figures(
     except LookupError as error:
         return replace(unknown, problem=f"{error.args[0]}; see journeykit check")
     first, last = _span(house, house.span)
-    due = start_of_next_day(_midnight(objective.by), _UTC)
+    due = due_of(objective)
     at = min(last, due - 1)
     figure = ready.read(at) if at >= first else Figure(None, 0)
     if figure.value is None:
@@ -201,7 +200,7 @@ def objective_figures(
             figure.value / objective.target if grows and objective.target > 0 else None
         ),
         expected=expected,
-        status=_status(objective, figure.value, expected, is_due=last >= due - 1),
+        status=status_of(objective, figure.value, expected, is_due=last >= due - 1),
         is_certain=_is_certain(figure, objective.target),
         history=tuple(
             Reading(to_datetime(then), ready.read(then).value)
@@ -221,13 +220,22 @@ def _span(house: Warehouse, decided: tuple[int, int]) -> tuple[int, int]:
     return begins, decided[1]
 
 
-def _midnight(day: date) -> int:
-    return to_ms(datetime(day.year, day.month, day.day, tzinfo=UTC))
+def due_of(objective: Objective) -> int:
+    """When the objective's date is over, UTC, milliseconds."""
+    return midnight(objective.by) + DAY_MS
 
 
-def _status(
+def status_of(
     objective: Objective, value: float, expected: float | None, *, is_due: bool
 ) -> Status:
+    """Say how a figure stands to the target.
+
+    Args:
+        objective: The objective.
+        value: The figure.
+        expected: What it should be by now, if it adds up; None: it doesn't.
+        is_due: Whether the objective's date is over.
+    """
     target = objective.target
     if objective.aim == "at_least":
         if value >= target:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol, TypeVar
 
 from journeykit.errors import StoreError
 from journeykit.insight.sources import Fetch, Partition
@@ -69,15 +70,36 @@ UNPACKED = 12
 """A byte of compressed decisions is so many of lines, or somewhat more."""
 
 
-def stored_partition(name: str, size: int, fetch: Fetch) -> Partition:
-    """Return a part that lies in S3, to be read as a whole.
+class Stored(Protocol):
+    """A day of a log in S3."""
+
+    @property
+    def name(self) -> str:
+        """The day's."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Its bytes as they lie there."""
+        ...
+
+
+Day = TypeVar("Day", bound=Stored)
+
+
+def stored_partitions(
+    days: Iterable[Day],
+    fetched: Callable[[Day], AbstractContextManager[Sequence[Path]]],
+) -> list[Partition]:
+    """Return days of a log in S3, each to be got and read when its turn comes.
 
     Args:
-        name: The day's.
-        size: Its bytes as they lie there.
-        fetch: Gets it.
+        days: The days.
+        fetched: Gets the files of one.
     """
-    return Partition(name, fetch, size * UNPACKED)
+    return [
+        Partition(one.name, partial(fetched, one), one.size * UNPACKED) for one in days
+    ]
 
 
 def parts_of(partitions: Iterable[Partition]) -> Iterator[FilesPart]:

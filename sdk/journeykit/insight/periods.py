@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, time
 from typing import Literal
 
+from journeykit.engine.calendar import to_ms
 from journeykit.insight.warehouse import Warehouse
 from journeykit.model.durations import Duration
 
@@ -12,6 +14,11 @@ Per = Literal["week", "month"]
 DAY_MS = 86_400_000
 _HALF_A_YEAR = 183 * DAY_MS
 _MONTH = 365.2425 / 12  # days; the Gregorian calendar's mean
+
+
+def midnight(day: date) -> int:
+    """When a day begins, UTC, milliseconds."""
+    return to_ms(datetime.combine(day, time(), UTC))
 
 
 def days_of(length: Duration) -> float:

@@ -20,7 +20,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -32,7 +32,14 @@ from journeykit.errors import JourneyKitError, StoreError
 from journeykit.insight.declared import Declared, encoded
 from journeykit.insight.feeds import worth_paths
 from journeykit.insight.lookback import lookback
-from journeykit.insight.objectives import ObjectiveFigures, Reading, objective_figures
+from journeykit.insight.objectives import (
+    ObjectiveFigures,
+    Reading,
+    due_of,
+    objective_figures,
+    status_of,
+)
+from journeykit.insight.periods import DAY_MS, midnight
 from journeykit.insight.sources import Logs, Partition
 from journeykit.insight.warehouse import MEMORY_MB, Scope, Warehouse, import_duckdb
 from journeykit.insight.watching import Shelf, Standing
@@ -48,7 +55,7 @@ _ENDED = (
     "log for them"
 )
 _KEPT = 2 * WEEKS  # readings of one objective: a look at a day gone by needs older ones
-_WEEK_MS = 7 * 86_400_000
+_WEEK_MS = 7 * DAY_MS
 _UTC = ZoneInfo("UTC")
 _BUILDING = (
     2.0  # to make tables of lines takes up to so many times what reading them does
@@ -165,7 +172,7 @@ class Readings:
             StoreError: A log can't be read, or the readings not be kept.
         """
         import_duckdb()
-        end = _midnight(day + timedelta(days=1))
+        end = midnight(day + timedelta(days=1))
         shelved = self._shelved()
         needs = self._needs(shelved, end)
         left_out: list[str] = []
@@ -216,7 +223,7 @@ class Readings:
         needs = []
         for one in self._declared.objectives:
             kept = shelved.objectives[one.id]
-            due = _due(one)
+            due = due_of(one)
             if kept.ended is not None and end > due:
                 continue
             missing = [at for at in _weeks(end) if at not in kept.readings]
@@ -234,7 +241,7 @@ class Readings:
         end: int,
     ) -> ObjectiveFigures | None:
         if figures is None:
-            if kept.ended is None or end <= _due(objective):
+            if kept.ended is None or end <= due_of(objective):
                 return None
             return _as_it_ended(objective, kept.ended)
         at = figures.at
@@ -387,7 +394,7 @@ def _keep(shelved: _Shelved, need: _Need, figures: ObjectiveFigures, end: int) -
         kept.readings[at] = taken.get(at)
     for at in sorted(kept.readings)[:-_KEPT]:
         del kept.readings[at]
-    is_over = end > _due(need.objective) and figures.at is not None
+    is_over = end > due_of(need.objective) and figures.at is not None
     if is_over and figures.at == to_datetime(need.now):  # else the log ends before
         kept.ended = _Ended(need.now, figures.value, figures.definition)
 
@@ -395,11 +402,6 @@ def _keep(shelved: _Shelved, need: _Need, figures: ObjectiveFigures, end: int) -
 def _as_it_ended(objective: Objective, ended: _Ended) -> ObjectiveFigures | None:
     if ended.value is None:
         return None
-    is_met = (
-        ended.value >= objective.target
-        if objective.aim == "at_least"
-        else ended.value <= objective.target
-    )
     return ObjectiveFigures(
         objective.id,
         objective.kpi,
@@ -413,7 +415,7 @@ def _as_it_ended(objective: Objective, ended: _Ended) -> ObjectiveFigures | None
         of=0,
         share_of_target=None,
         expected=None,
-        status="met" if is_met else "missed",
+        status=status_of(objective, ended.value, None, is_due=True),
         is_certain=True,
         history=(),
         journeys=(),
@@ -427,14 +429,6 @@ def _digest(objective: Objective, declared: Declared) -> str:
     goals = encoded(Declared([], declared.journeys))
     text = json.dumps([document_of(objective.measure), str(objective.by)]).encode()
     return hashlib.sha256(text + goals).hexdigest()[:16]
-
-
-def _due(objective: Objective) -> int:
-    return _midnight(objective.by + timedelta(days=1))
-
-
-def _midnight(day: date) -> int:
-    return to_ms(datetime.combine(day, time(), UTC))
 
 
 def _weeks(end: int) -> list[int]:
